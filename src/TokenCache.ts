@@ -1,0 +1,327 @@
+/**
+ * The cache: a layer that keeps named access tokens fresh, and the effects that read them.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as IssuedToken from "./IssuedToken.js"
+import type * as Entry from "./internal/entry.js"
+import * as Observing from "./internal/observing.js"
+import * as Reading from "./internal/reading.js"
+import * as Supervisor from "./internal/supervisor.js"
+import * as TokenState from "./internal/tokenState.js"
+import * as Unavailable from "./internal/unavailable.js"
+import { invalidDuration } from "./RefreshPolicy.js"
+import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
+import * as TokenSource from "./TokenSource.js"
+import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCacheOptions {
+  /**
+   * `"sync"` makes the layer wait for the first attempt of each token, and fail if one fails. Default: `"async"`, the
+   * layer is there at once and the first readers wait.
+   */
+  readonly prefetch?: "async" | "sync" | undefined
+  /** How long a reader waits when there is no usable token. Default: 5 seconds. */
+  readonly readTimeout?: Duration.DurationInput | undefined
+  /** How long before its expiry a token is no longer handed out, at most a tenth of its lifetime. Default: 5 seconds. */
+  readonly leeway?: Duration.DurationInput | undefined
+  /** How many attempts run at once. Attempts that a reader waits for come on top. Default: 16. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * A source, or an effect that makes one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AnySource =
+  | TokenSource.TokenSource<unknown, unknown>
+  | Effect.Effect<TokenSource.TokenSource<unknown, unknown>, unknown, unknown>
+
+/** What making the source can fail with. */
+type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+
+/** What making the source and issuing its tokens need. */
+type SourceContext<S> = S extends Effect.Effect<infer A, infer _E, infer R> ? R | IssueContext<A> : IssueContext<S>
+
+type IssueContext<S> = S extends TokenSource.TokenSource<infer _E, infer R> ? R : never
+
+/** Brings back the check for unknown options, which inferring the sources one by one switches off. */
+type NoExcess<S> = {
+  readonly [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer _R>
+    ? S[K]
+    : S[K] & { readonly [X in Exclude<keyof S[K], keyof TokenSource.TokenSource>]: never }
+}
+
+/**
+ * Named access tokens, always warm. Provide a layer once, at the edge of the app, and read with
+ * `TokenCache.token(name)`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { IssuedToken, TokenCache } from "effect-token-cache"
+ *
+ * const Tokens = TokenCache.layer({
+ *   api: { issue: Effect.succeed(IssuedToken.make({ accessToken: "s3cr3t", expiresIn: "1 hour" })) }
+ * })
+ *
+ * const program = Effect.gen(function* () {
+ *   const token = yield* TokenCache.token("api")
+ *   yield* Effect.log(token) // <redacted>
+ * })
+ *
+ * program.pipe(Effect.provide(Tokens), Effect.runPromise)
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/TokenCache")<
+  TokenCache,
+  TokenCacheService
+>() {
+  /**
+   * Keeps a token per source fresh for as long as the layer's scope is open. `R` is what the issuers need, `E` what
+   * making the sources can fail with; the names and options are checked before anything is issued.
+   *
+   * Keep the layer in a constant and provide it once: each `Effect.provide` of it builds a cache of its own, and of two
+   * `TokenCache.layer`s that are merged only one stays. A module that brings its own token uses {@link layerToken}.
+   */
+  static layer<const S extends Readonly<Record<string, AnySource>>>(
+    sources: S & NoExcess<S>,
+    options: TokenCacheOptions & { readonly prefetch: "sync" }
+  ): Layer.Layer<
+    TokenCache,
+    InvalidOptions | TokenUnavailable | SourceError<S[keyof S]>,
+    Exclude<SourceContext<S[keyof S]>, Scope.Scope>
+  >
+  static layer<const S extends Readonly<Record<string, AnySource>>>(
+    sources: S & NoExcess<S>,
+    options?: TokenCacheOptions
+  ): Layer.Layer<TokenCache, InvalidOptions | SourceError<S[keyof S]>, Exclude<SourceContext<S[keyof S]>, Scope.Scope>>
+  static layer(
+    sources: Readonly<Record<string, AnySource>>,
+    options: TokenCacheOptions = {}
+  ): Layer.Layer<TokenCache, unknown, unknown> {
+    return Layer.scoped(TokenCache, make(sources, options))
+  }
+
+  /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */
+  static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
+    const sources = Object.entries(tokens).map(([name, accessToken]) => [
+      name,
+      { issue: Effect.succeed(IssuedToken.make({ accessToken, expiresIn: Duration.infinity })) }
+    ])
+    return Layer.map(
+      Layer.orDie(TokenCache.layer(Object.fromEntries(sources) as FixedSources, { prefetch: "sync" })),
+      (context) => Context.make(TokenCache, { ...Context.get(context, TokenCache), invalidate: () => Effect.void })
+    )
+  }
+
+  /** Adds a token to the `TokenCache` in the context for as long as the layer is in use: see {@link register}. */
+  static layerToken<E1, R1, E = never, R = never>(
+    name: string,
+    source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
+  ): Layer.Layer<never, InvalidOptions | E, Exclude<TokenCache | Scope.Scope | R | R1, Scope.Scope>> {
+    return Layer.scopedDiscard(TokenCache.register(name, source))
+  }
+
+  /**
+   * Adds a token for as long as the scope is open. Fails with `InvalidOptions` if the name is taken or an option is
+   * wrong.
+   */
+  static register<E1, R1, E = never, R = never>(
+    name: string,
+    source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
+  ): Effect.Effect<void, InvalidOptions | E, TokenCache | Scope.Scope | R | R1> {
+    return Effect.flatMap(TokenCache, (cache) => cache.register(name, source))
+  }
+
+  /**
+   * A usable token. At once if there is one, whatever the issuer is doing; otherwise it waits for the attempt that is
+   * running, for at most `readTimeout`, or fails at once while the cache backs off. Interrupting it leaves the attempt
+   * alone.
+   */
+  static token(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.token(name))
+  }
+
+  /** The same with lifetime, generation, scope and key id. */
+  static accessToken(name: string): Effect.Effect<IssuedToken.AccessToken, TokenUnavailable, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.accessToken(name))
+  }
+
+  /** Looks a name up once and gives the effect that reads it, for hot loops. */
+  static reader(
+    name: string
+  ): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.reader(name))
+  }
+
+  /**
+   * Issues a token now and gives it. Callers at the same time, and an attempt that is running, share one issue. It
+   * overrides a back-off but not a Retry-After. If it fails, the old token stays.
+   */
+  static refresh(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.refresh(name))
+  }
+
+  /**
+   * Reports that a token is refused. If it is still the current one it is dropped and a new one is issued; a report
+   * about an older token changes nothing, and neither does an unknown name. The first report issues at once. Another
+   * one within `retryAfter` of the issue, or during a back-off, counts as a failed attempt.
+   */
+  static invalidate(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.invalidate(name, token))
+  }
+
+  /** The state of one token. */
+  static status(name: string): Effect.Effect<TokenStatus, TokenUnavailable, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.status(name))
+  }
+
+  /** The state of each token. */
+  static readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>, never, TokenCache> = Effect.flatMap(
+    TokenCache,
+    (cache) => cache.statuses
+  )
+
+  /** The states of one token, the current one first; who is slow sees the latest. Ends when the layer closes. */
+  static changes(name: string): Stream.Stream<TokenStatus, TokenUnavailable, TokenCache> {
+    return Stream.unwrap(Effect.map(TokenCache, (cache) => cache.changes(name)))
+  }
+
+  /** What happens to all tokens; who is slow loses the oldest past 256. Ends when the layer closes. */
+  static readonly events: Stream.Stream<TokenEvent, never, TokenCache> = Stream.unwrap(
+    Effect.map(TokenCache, (cache) => cache.events)
+  )
+}
+
+/**
+ * What the `TokenCache` tag stands for; the statics of the class of the same names document the members.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCacheService {
+  readonly register: <E1, R1, E = never, R = never>(
+    name: string,
+    source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
+  ) => Effect.Effect<void, InvalidOptions | E, Scope.Scope | R | R1>
+  readonly token: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
+  readonly accessToken: (name: string) => Effect.Effect<IssuedToken.AccessToken, TokenUnavailable>
+  readonly reader: (
+    name: string
+  ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable>
+  readonly refresh: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
+  readonly invalidate: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
+  readonly status: (name: string) => Effect.Effect<TokenStatus, TokenUnavailable>
+  readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>>
+  readonly changes: (name: string) => Stream.Stream<TokenStatus, TokenUnavailable>
+  readonly events: Stream.Stream<TokenEvent>
+}
+
+type FixedSources = Readonly<Record<string, TokenSource.TokenSource>>
+
+const make = (
+  sources: Readonly<Record<string, AnySource>>,
+  options: TokenCacheOptions
+): Effect.Effect<TokenCacheService, unknown, unknown> =>
+  Effect.gen(function* () {
+    const supervisorOptions = yield* validate(options)
+    const made = yield* Effect.forEach(Object.entries(sources), ([name, source]) =>
+      Effect.map(makeSource(name, source), (source) => [name, source] as const)
+    )
+    const supervisor = yield* Supervisor.make(supervisorOptions)
+    const entries = yield* Effect.forEach(made, ([name, source]) => addSource(supervisor, name, source))
+    if (options.prefetch === "sync") {
+      yield* Effect.forEach(entries, supervisor.outcome, { concurrency: "unbounded", discard: true })
+    }
+    return service(supervisor)
+  })
+
+const makeSource = <E1, R1, E, R>(
+  name: string,
+  source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
+): Effect.Effect<TokenSource.TokenSource<E1, R1>, InvalidOptions | E, R> =>
+  Effect.flatMap(Effect.isEffect(source) ? source : Effect.succeed(source), (made) => TokenSource.validate(name, made))
+
+const addSource = <E, R>(
+  supervisor: Supervisor.Supervisor,
+  name: string,
+  source: TokenSource.TokenSource<E, R>
+): Effect.Effect<Entry.Entry, InvalidOptions, Scope.Scope | R> =>
+  Effect.flatMap(Effect.context<R>(), (context) =>
+    // The type parameters end here: the context holds what this very source needs.
+    supervisor.add(name, source, context as Context.Context<unknown>)
+  )
+
+const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
+  const lookup = <A, E>(
+    name: string,
+    f: (entry: Entry.Entry) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | TokenUnavailable> => {
+    const entry = supervisor.entries.get(name)
+    return entry === undefined ? Effect.fail(Unavailable.unknownName(name, supervisor.entries.keys())) : f(entry)
+  }
+  return {
+    register: (name, source) =>
+      Effect.gen(function* () {
+        yield* addSource(supervisor, name, yield* makeSource(name, source))
+      }),
+    token: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, value)),
+    accessToken: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, identity)),
+    reader: (name) => lookup(name, (entry) => Effect.succeed(Reading.read(supervisor, entry, value))),
+    refresh: (name) => lookup(name, (entry) => Effect.map(Reading.refresh(supervisor, entry), value)),
+    invalidate: (name, token) =>
+      Effect.suspend(() => {
+        const entry = supervisor.entries.get(name)
+        return entry?.state.token !== undefined && TokenState.sameToken(entry.state.token.accessToken, token)
+          ? supervisor.invalidate(entry)
+          : Effect.void
+      }),
+    status: (name) => lookup(name, Observing.status),
+    statuses: Effect.suspend(() => Effect.forEach(supervisor.entries.values(), Observing.status)),
+    changes: (name) => Stream.unwrap(lookup(name, (entry) => Effect.succeed(Observing.changes(entry)))),
+    events: Observing.events(supervisor)
+  }
+}
+
+const validate = (options: TokenCacheOptions): Effect.Effect<Supervisor.Options, InvalidOptions> => {
+  const { concurrency = 16, leeway = "5 seconds", readTimeout = "5 seconds" } = options
+  const invalid =
+    invalidDuration("readTimeout", readTimeout) ??
+    (Duration.decodeUnknown(leeway)._tag === "Some" && Duration.toMillis(leeway) === 0
+      ? undefined
+      : invalidDuration("leeway", leeway)) ??
+    (Number.isInteger(concurrency) && concurrency > 0
+      ? undefined
+      : new InvalidOptions({
+          option: "concurrency",
+          message: `concurrency is a whole number of at least 1, not ${concurrency}`
+        }))
+  return invalid === undefined
+    ? Effect.succeed({
+        readTimeout: Duration.toMillis(readTimeout),
+        leeway: Duration.toMillis(leeway),
+        concurrency
+      })
+    : Effect.fail(invalid)
+}
+
+const value = (token: IssuedToken.AccessToken): Redacted.Redacted<string> => token.accessToken
+
+const identity = (token: IssuedToken.AccessToken): IssuedToken.AccessToken => token

@@ -1,0 +1,80 @@
+/**
+ * How one token is issued.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import type { AccessToken, IssuedToken } from "./IssuedToken.js"
+import { type IssueOutcome, invalidDuration, invalidOption, type RefreshPolicyOptions } from "./RefreshPolicy.js"
+import { InvalidOptions } from "./TokenError.js"
+
+/**
+ * How one token is issued, and when. A `TokenCache` layer takes a source, or an `Effect` that makes one and is run once
+ * when the layer is built.
+ *
+ * `refreshBefore`, `retryAfter`, `maxRetryAfter` and `jitter` are the options of `RefreshPolicy.make`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { IssuedToken, type TokenSource } from "effect-token-cache"
+ *
+ * const source: TokenSource.TokenSource = {
+ *   issue: Effect.succeed(IssuedToken.make({ accessToken: "s3cr3t", expiresIn: "1 hour" })),
+ *   refreshBefore: "5 minutes"
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenSource<out E = never, out R = never> extends RefreshPolicyOptions {
+  /**
+   * Issues a token; run once per attempt, in a scope of its own. Whatever it does (fail, hang, die), the cache goes on.
+   * Fail with an `IssueError` where the reason is known.
+   */
+  readonly issue: Effect.Effect<IssuedToken, E, R>
+  /** How long an attempt may take. Default: 30 seconds. */
+  readonly issueTimeout?: Duration.DurationInput | undefined
+  /** The lifetime of a token that is issued without one. Default: none, such a token is refused. */
+  readonly defaultLifetime?: Duration.DurationInput | undefined
+  /**
+   * Decides when the next attempt starts, in place of the policy options. Stepped once per attempt with its outcome and
+   * the clock before its request; where it ends, dies or takes over a second, the default policy steps in.
+   */
+  readonly schedule?: Schedule.Schedule<unknown, IssueOutcome, R> | undefined
+  /**
+   * Called with the last token when the cache or the registration closes, for at most 5 seconds; a failure is logged.
+   * Default: tokens are left to expire.
+   */
+  readonly revoke?: ((token: AccessToken) => Effect.Effect<unknown, unknown, R>) | undefined
+}
+
+const policyOptions = ["refreshBefore", "retryAfter", "maxRetryAfter", "jitter"] as const
+
+/** @internal */
+export const validate = <E, R>(
+  name: string,
+  source: TokenSource<E, R>
+): Effect.Effect<TokenSource<E, R>, InvalidOptions> => {
+  const invalid = (option: string, message: string) => new InvalidOptions({ token: name, option, message })
+  if (typeof name !== "string" || name.trim() === "") {
+    return Effect.fail(invalid("name", "a token needs a name that is not empty"))
+  }
+  if (!Effect.isEffect(source.issue)) {
+    return Effect.fail(invalid("issue", `"${name}" needs an issue effect`))
+  }
+  const both = policyOptions.find((option) => source[option] !== undefined)
+  if (source.schedule !== undefined && both !== undefined) {
+    return Effect.fail(
+      invalid(both, `"${name}" has a schedule and ${both}: give ${both} to RefreshPolicy.make, or leave schedule out`)
+    )
+  }
+  const error =
+    invalidOption(source, name) ??
+    invalidDuration("issueTimeout", source.issueTimeout, name) ??
+    invalidDuration("defaultLifetime", source.defaultLifetime, name)
+  return error === undefined ? Effect.succeed(source) : Effect.fail(error)
+}

@@ -1,0 +1,7 @@
+export type { AccessToken } from "./IssuedToken.js"
+export * as IssuedToken from "./IssuedToken.js"
+export * as RefreshPolicy from "./RefreshPolicy.js"
+export { TokenCache, type TokenCacheOptions, type TokenCacheService } from "./TokenCache.js"
+export { InvalidOptions, IssueError, TokenUnavailable } from "./TokenError.js"
+export * as TokenSource from "./TokenSource.js"
+export type { TokenEvent, TokenStatus } from "./TokenStatus.js"

@@ -1,0 +1,90 @@
+import type * as Context from "effect/Context"
+import type * as Deferred from "effect/Deferred"
+import type * as Fiber from "effect/Fiber"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
+import type { AccessToken, IssuedToken } from "../IssuedToken.js"
+import type { TokenUnavailable } from "../TokenError.js"
+import type { TokenSource } from "../TokenSource.js"
+import type { TokenStatus } from "../TokenStatus.js"
+import type { Timed } from "./deadlineQueue.js"
+import * as TokenState from "./tokenState.js"
+
+/** All that the cache holds for one token. `state` changes by the functions of `tokenState.ts` only. */
+export interface Entry extends Timed {
+  readonly name: string
+  readonly source: TokenSource<unknown, unknown>
+  readonly context: Context.Context<unknown>
+  state: TokenState.TokenState
+  /** The end of the token's use on the monotonic clock, which nobody sets back. */
+  usableUntilNanos: bigint
+  reads: number
+  /** A reader waits, so the next attempt starts above the concurrency limit. */
+  wanted: boolean
+  /** Completed with the outcome of the next attempt; shared by all who wait for it. */
+  waiting: Deferred.Deferred<AccessToken, TokenUnavailable> | undefined
+  attempt: Attempt | undefined
+  lastStartedAt: number
+  schedule: Scheduling | undefined
+  /** Made when somebody observes the token, and set at every change from then on. */
+  observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
+}
+
+export interface Attempt {
+  readonly startedAt: number
+  readonly startedAtNanos: bigint
+  fiber: Fiber.RuntimeFiber<IssuedToken, unknown> | undefined
+  /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
+  counted: boolean
+}
+
+export interface Scheduling {
+  readonly state: unknown
+  /** The state before the current token was issued: where a back-off goes on if that token is refused. */
+  readonly before: unknown
+  /** The source's own schedule ended or failed. */
+  readonly fallback: boolean
+}
+
+export const make = (
+  name: string,
+  source: TokenSource<unknown, unknown>,
+  context: Context.Context<unknown>,
+  now: number
+): Entry => ({
+  wakeAt: TokenState.never,
+  queuedAt: TokenState.never,
+  name,
+  source,
+  context,
+  state: TokenState.initial(now),
+  usableUntilNanos: 0n,
+  reads: 0,
+  wanted: false,
+  waiting: undefined,
+  attempt: undefined,
+  lastStartedAt: -TokenState.never,
+  schedule: undefined,
+  observed: undefined
+})
+
+/** The token, if neither the wall clock nor the monotonic clock has passed the end of its use. */
+export const usable = ({ state, usableUntilNanos }: Entry, now: number, nanos: bigint): AccessToken | undefined =>
+  state.token !== undefined && now < state.token.usableUntil && !state.expired && nanos < usableUntilNanos
+    ? state.token
+    : undefined
+
+export const status = (entry: Entry, now: number, nanos: bigint): TokenStatus => {
+  const { state } = entry
+  const { token } = state
+  return {
+    name: entry.name,
+    state: TokenState.name(state, usable(entry, now, nanos) !== undefined),
+    refreshing: state.attempt !== "none",
+    ...(token === undefined ? undefined : { issuedAt: token.issuedAt, expiresAt: token.expiresAt }),
+    ...(state.nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt: state.nextAttemptAt }),
+    generation: state.generation,
+    consecutiveFailures: state.consecutiveFailures,
+    ...(state.lastError === undefined ? undefined : { lastError: state.lastError }),
+    reads: entry.reads
+  }
+}

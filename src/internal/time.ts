@@ -1,0 +1,29 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+const longestSleep = Duration.toMillis("1 day")
+
+/**
+ * Sleeps for a duration, or a part of it: `Effect.sleep` never wakes above 2^31-1 ms, and timers neither count the time a
+ * machine is suspended nor notice a clock that is set. Who wakes looks at the clock again.
+ */
+export const sleepSlice = (millis: number): Effect.Effect<void> => Effect.sleep(Math.min(millis, longestSleep))
+
+/** Lets the event loop take a turn, so that a large batch of work does not hold up timers and sockets. */
+export const nextTurn: Effect.Effect<void> = Effect.async((resume) => {
+  const timer = setTimeout(() => resume(Effect.void), 0)
+  return Effect.sync(() => clearTimeout(timer))
+})
+
+/**
+ * Gives `undefined` if the effect takes longer, and leaves it behind. In real time: nobody moves a test's clock while a
+ * scope closes.
+ */
+export const atMost =
+  (duration: Duration.Duration) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | undefined, E, R> =>
+    Effect.raceFirst(
+      Effect.disconnect(Effect.interruptible(self)),
+      Effect.as(Effect.withClock(Effect.interruptible(Effect.sleep(duration)), Clock.make()), undefined)
+    )

@@ -1,0 +1,55 @@
+import * as Duration from "effect/Duration"
+import type { TokenUnavailableReason } from "../TokenError.js"
+import { TokenUnavailable } from "../TokenError.js"
+import type { Entry } from "./entry.js"
+import * as TokenState from "./tokenState.js"
+
+export const unknownName = (name: string, names: Iterable<string>): TokenUnavailable =>
+  new TokenUnavailable({
+    token: name,
+    reason: "UnknownName",
+    message: `no token is named "${name}"; ${listNames([...names])}`
+  })
+
+const listNames = (names: ReadonlyArray<string>): string =>
+  names.length === 0
+    ? "none is registered yet. Add it to TokenCache.layer, or register it."
+    : `registered: ${names
+        .slice(0, 20)
+        .map((name) => `"${name}"`)
+        .join(", ")}${names.length > 20 ? ` and ${names.length - 20} more` : ""}`
+
+export const closed = (entry: Entry): TokenUnavailable =>
+  unavailable(entry, "Closed", "its TokenCache layer is closed. Read it only while the layer's scope is open.")
+
+export const timedOut = (entry: Entry, readTimeout: number): TokenUnavailable =>
+  unavailable(
+    entry,
+    "TimedOut",
+    `the issuer has not answered within ${Duration.format(readTimeout)}; the attempt goes on. Try again, or raise readTimeout.`
+  )
+
+export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
+  const { consecutiveFailures, lastError, nextAttemptAt } = entry.state
+  const next =
+    nextAttemptAt === TokenState.never ? "" : `, next in ${Duration.format(Math.max(0, nextAttemptAt - now))}`
+  const advice = lastError?.advice === undefined ? "" : ` ${lastError.advice}`
+  return unavailable(
+    entry,
+    "IssueFailed",
+    `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`
+  )
+}
+
+const withoutStop = (message: string): string => message.replace(/\.$/, "")
+
+const unavailable = (entry: Entry, reason: TokenUnavailableReason, detail: string): TokenUnavailable => {
+  const { lastError, nextAttemptAt } = entry.state
+  return new TokenUnavailable({
+    token: entry.name,
+    reason,
+    message: `no usable token for "${entry.name}": ${detail}`,
+    ...(lastError === undefined ? undefined : { lastError }),
+    ...(nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt })
+  })
+}
