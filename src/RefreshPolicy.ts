@@ -132,10 +132,11 @@ const toSettings = (options: RefreshPolicyOptions): Settings => ({
 
 interface State {
   readonly failures: number
-  readonly usableUntil: number
+  /** The last token, which may still be usable. */
+  readonly token: AccessToken | undefined
 }
 
-const initial: State = { failures: 0, usableUntil: 0 }
+const initial: State = { failures: 0, token: undefined }
 
 const step = (
   settings: Settings,
@@ -146,17 +147,12 @@ const step = (
 ): readonly [State, number] => {
   if (Exit.isSuccess(outcome)) {
     const token = outcome.value
-    return [
-      { failures: 0, usableUntil: token.usableUntil },
-      Math.ceil(token.issuedAt + refreshDelay(settings, token, random))
-    ]
+    return [{ failures: 0, token }, Math.ceil(token.issuedAt + refreshDelay(settings, token, random))]
   }
   const failures = state.failures + 1
   const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
-  return [
-    { ...state, failures },
-    Math.ceil(now + retryDelay(settings, failures, error, state.usableUntil - now, random))
-  ]
+  const usableFor = state.token === undefined ? 0 : state.token.usableUntil - now
+  return [{ failures, token: state.token }, Math.ceil(now + retryDelay(settings, failures, error, usableFor, random))]
 }
 
 const second = 1000

@@ -156,7 +156,8 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
    * alone.
    */
   static token(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
-    return Effect.flatMap(TokenCache, (cache) => cache.token(name))
+    // One operation instead of the three of `flatMap(TokenCache, ...)`: this is the hot path.
+    return Effect.withFiberRuntime((fiber) => Context.unsafeGet(fiber.currentContext, TokenCache).token(name))
   }
 
   /** The same with lifetime, generation, scope and key id. */
@@ -263,7 +264,7 @@ const addSource = <E, R>(
   supervisor: Supervisor.Supervisor,
   name: string,
   source: TokenSource.TokenSource<E, R>
-): Effect.Effect<Entry.Entry, InvalidOptions, Scope.Scope | R> =>
+): Effect.Effect<Entry.Entry, InvalidOptions, R> =>
   Effect.flatMap(Effect.context<R>(), (context) =>
     // The type parameters end here: the context holds what this very source needs.
     supervisor.add(name, source, context as Context.Context<unknown>)
@@ -279,9 +280,10 @@ const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
   }
   return {
     register: (name, source) =>
-      Effect.gen(function* () {
-        yield* addSource(supervisor, name, yield* makeSource(name, source))
-      }),
+      Effect.acquireRelease(
+        Effect.flatMap(makeSource(name, source), (made) => addSource(supervisor, name, made)),
+        supervisor.remove
+      ),
     token: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, value)),
     accessToken: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, identity)),
     reader: (name) => lookup(name, (entry) => Effect.succeed(Reading.read(supervisor, entry, value))),

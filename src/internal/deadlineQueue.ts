@@ -1,9 +1,9 @@
-import TinyQueue from "tinyqueue"
+import FlatQueue from "flatqueue"
 
 /** Something that wants to be looked at when `wakeAt` has come. Only the queue writes these fields. */
 export interface Timed {
   wakeAt: number
-  /** The instant of its one live slot in the queue, which may be earlier than `wakeAt`. */
+  /** The instant of its one live slot in the queue, which may be earlier than `wakeAt`; `Infinity` without one. */
   queuedAt: number
 }
 
@@ -20,79 +20,83 @@ export interface DeadlineQueue<A extends Timed> {
   readonly size: () => number
 }
 
-interface Slot<A> {
-  at: number
-  readonly item: A
-}
-
-const compare = (a: Slot<unknown>, b: Slot<unknown>) => a.at - b.at
+const none = Number.POSITIVE_INFINITY
 
 /**
  * A heap in which a deadline can move. Moving it later costs nothing until the old slot comes up; moving it earlier
  * adds a slot and leaves a dead one, and the dead ones are swept out when they outnumber the items.
  */
 export const make = <A extends Timed>(): DeadlineQueue<A> => {
-  let heap = new TinyQueue<Slot<A>>([], compare)
+  let heap = new FlatQueue<A>()
   let items = 0
-
-  const live = (slot: Slot<A>) => slot.at === slot.item.queuedAt
 
   const push = (item: A, at: number) => {
     item.queuedAt = at
-    heap.push({ at, item })
+    heap.push(item, at)
+    sweep()
+  }
+
+  const sweep = () => {
     if (heap.length > 2 * items + 64) {
-      heap = new TinyQueue(heap.data.filter(live), compare)
+      rebuild(0)
+    }
+  }
+
+  const rebuild = (skew: number) => {
+    const old = heap
+    heap = new FlatQueue()
+    for (let slot = 0; slot < old.length; slot++) {
+      const item = old.ids[slot]!
+      if (old.values[slot] === item.queuedAt) {
+        item.queuedAt += skew
+        item.wakeAt += skew
+        heap.push(item, item.queuedAt)
+      }
     }
   }
 
   /** Drops dead slots and moves early ones until the first slot tells the truth. */
-  const settle = (): Slot<A> | undefined => {
-    for (let slot = heap.peek(); slot !== undefined; slot = heap.peek()) {
-      if (live(slot) && slot.item.wakeAt === slot.at) {
-        return slot
+  const settle = (): A | undefined => {
+    for (let item = heap.peek(); item !== undefined; item = heap.peek()) {
+      const at = heap.peekValue()
+      if (at === item.wakeAt && at === item.queuedAt) {
+        return item
       }
       heap.pop()
-      if (live(slot)) {
-        push(slot.item, slot.item.wakeAt)
+      if (at === item.queuedAt) {
+        push(item, item.wakeAt)
       }
     }
     return undefined
   }
 
   const remove = (item: A) => {
-    item.queuedAt = Number.POSITIVE_INFINITY
+    item.queuedAt = none
     items--
   }
 
   return {
     schedule: (item, at) => {
       item.wakeAt = at
-      if (at === Number.POSITIVE_INFINITY) {
-        if (item.queuedAt !== at) remove(item)
+      if (at === none) {
+        if (item.queuedAt !== none) remove(item)
+        sweep()
       } else if (at < item.queuedAt) {
-        if (item.queuedAt === Number.POSITIVE_INFINITY) items++
+        if (item.queuedAt === none) items++
         push(item, at)
       }
     },
-    earliest: () => settle()?.at ?? Number.POSITIVE_INFINITY,
+    earliest: () => settle()?.wakeAt ?? none,
     takeDue: (now) => {
-      const slot = settle()
-      if (slot === undefined || slot.at > now) {
+      const item = settle()
+      if (item === undefined || item.wakeAt > now) {
         return undefined
       }
       heap.pop()
-      remove(slot.item)
-      return slot.item
+      remove(item)
+      return item
     },
-    shift: (skew) => {
-      for (const slot of heap.data) {
-        if (live(slot)) {
-          slot.item.queuedAt += skew
-          slot.item.wakeAt += skew
-        }
-        slot.at += skew
-      }
-    },
+    shift: rebuild,
     size: () => heap.length
   }
 }

@@ -23,8 +23,12 @@ export interface Entry extends Timed {
   /** Completed with the outcome of the next attempt; shared by all who wait for it. */
   waiting: Deferred.Deferred<AccessToken, TokenUnavailable> | undefined
   attempt: Attempt | undefined
-  lastStartedAt: number
-  schedule: Scheduling | undefined
+  /** Of the schedule; `undefined` before its first step. */
+  scheduleState: unknown
+  /** The same before the current token was issued: where a back-off goes on if that token is refused. */
+  scheduleStateBefore: unknown
+  /** The source's own schedule ended or failed, and the default policy replaces it. */
+  fallback: boolean
   /** Made when somebody observes the token, and set at every change from then on. */
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
 }
@@ -35,14 +39,6 @@ export interface Attempt {
   fiber: Fiber.RuntimeFiber<IssuedToken, unknown> | undefined
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
-}
-
-export interface Scheduling {
-  readonly state: unknown
-  /** The state before the current token was issued: where a back-off goes on if that token is refused. */
-  readonly before: unknown
-  /** The source's own schedule ended or failed. */
-  readonly fallback: boolean
 }
 
 export const make = (
@@ -62,8 +58,9 @@ export const make = (
   wanted: false,
   waiting: undefined,
   attempt: undefined,
-  lastStartedAt: -TokenState.never,
-  schedule: undefined,
+  scheduleState: undefined,
+  scheduleStateBefore: undefined,
+  fallback: false,
   observed: undefined
 })
 

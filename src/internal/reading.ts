@@ -50,7 +50,7 @@ const nextToken = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<Ac
     if (rejected !== undefined) {
       return Effect.fail(rejected)
     }
-    supervisor.demand(entry, Math.max(now, entry.lastStartedAt + minimumGap))
+    supervisor.demand(entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
     return Effect.zipRight(supervisor.outcome(entry), nextToken(supervisor, entry))
   })
 

@@ -5,43 +5,37 @@ import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as RefreshPolicy from "../RefreshPolicy.js"
-import type { Entry, Scheduling } from "./entry.js"
+import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
-
-export interface Next {
-  readonly at: number
-  readonly scheduling: Scheduling
-}
 
 const minimumGap = 1000
 
-/** When the next attempt of a token starts, after `outcome` of one that started at `startedAt` and ended at `now`. */
-export const next = (
+/**
+ * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `now`, and gives the instant of
+ * the next attempt.
+ */
+export const afterAttempt = (
   entry: Entry,
   outcome: RefreshPolicy.IssueOutcome,
   startedAt: number,
   now: number
-): Effect.Effect<Next> =>
-  Effect.map(step(entry, outcome, startedAt, entry.schedule?.state), ({ at, fallback, state }) => ({
-    at: Math.ceil(Math.max(at, earliest(entry, outcome, startedAt, now))),
-    scheduling: {
-      state,
-      before: Exit.isSuccess(outcome) && TokenState.replacesRefused(entry.state) ? entry.schedule?.state : undefined,
-      fallback
-    }
-  }))
+): Effect.Effect<number> => {
+  const earliest = earliestAfter(entry, outcome, startedAt, now)
+  const before = Exit.isSuccess(outcome) && TokenState.replacesRefused(entry.state) ? entry.scheduleState : undefined
+  return Effect.map(step(entry, outcome, startedAt, entry.scheduleState), (at) => {
+    entry.scheduleStateBefore = before
+    return Math.ceil(Math.max(at, earliest))
+  })
+}
 
-/** The back-off after an invalidation that counts as a failure. */
-export const afterRefusal = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, now: number): Effect.Effect<Next> => {
-  const from = entry.state.lastError === undefined ? entry.schedule?.before : entry.schedule?.state
-  return Effect.map(step(entry, outcome, now, from), ({ at, fallback, state }) => ({
-    at: Math.ceil(Math.max(at, now + minimumGap)),
-    scheduling: { state, before: undefined, fallback }
-  }))
+/** The same after an invalidation that counts as a failure: the success of the token that was refused is undone. */
+export const afterRefusal = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, now: number): Effect.Effect<number> => {
+  const state = entry.state.lastError === undefined ? entry.scheduleStateBefore : entry.scheduleState
+  return Effect.map(step(entry, outcome, now, state), (at) => Math.ceil(Math.max(at, now + minimumGap)))
 }
 
 /** What holds whatever the schedule says. */
-const earliest = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: number, now: number): number => {
+const earliestAfter = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: number, now: number): number => {
   if (Exit.isSuccess(outcome)) {
     const { token } = entry.state
     const again = token !== undefined && TokenState.sameToken(token.accessToken, outcome.value.accessToken)
@@ -54,50 +48,44 @@ const earliest = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: 
 export const retryAfter = (entry: Entry): number =>
   Duration.toMillis(entry.source.retryAfter ?? RefreshPolicy.defaultRetryAfter)
 
-const step = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, now: number, state: unknown) => {
-  const { schedule } = entry.source
-  if (schedule === undefined || entry.schedule?.fallback) {
-    return stepOnce(
-      RefreshPolicy.make(schedule === undefined ? entry.source : {}),
-      outcome,
-      now,
-      state,
-      schedule !== undefined
-    )
+const step = (
+  entry: Entry,
+  outcome: RefreshPolicy.IssueOutcome,
+  now: number,
+  state: unknown
+): Effect.Effect<number> => {
+  const { context, fallback, source } = entry
+  if (source.schedule === undefined || fallback) {
+    return stepOnce(entry, RefreshPolicy.make(fallback ? {} : source), outcome, now, state)
   }
-  return stepOnce(schedule, outcome, now, state, false).pipe(
-    Effect.provide(entry.context),
+  return stepOnce(entry, source.schedule, outcome, now, state).pipe(
+    Effect.provide(context),
     Effect.disconnect,
-    Effect.timeoutFail({ duration: "1 second", onTimeout: () => "it took longer than a second" }),
-    Effect.filterOrFail(
-      ({ at }) => Number.isFinite(at),
-      () => "it ended"
-    ),
-    Effect.catchAllCause((cause) =>
-      Effect.zipRight(
+    Effect.timeoutFail({ duration: "1 second", onTimeout: () => "took longer than a second" }),
+    Effect.filterOrFail(Number.isFinite, () => "ended"),
+    Effect.catchAllCause((cause) => {
+      entry.fallback = true
+      return Effect.zipRight(
         Effect.logError(
-          `The schedule of this token is out of order (${
-            cause._tag === "Fail" ? cause.error : "it died"
-          }); the default policy replaces it.`
+          `The schedule of this token ${cause._tag === "Fail" ? cause.error : "died"}; the default policy replaces it`
         ),
-        stepOnce(RefreshPolicy.make(), outcome, now, undefined, true)
+        stepOnce(entry, RefreshPolicy.make(), outcome, now, undefined)
       )
-    )
+    })
   )
 }
 
 const stepOnce = <R>(
+  entry: Entry,
   schedule: Schedule.Schedule<unknown, RefreshPolicy.IssueOutcome, R>,
   outcome: RefreshPolicy.IssueOutcome,
   now: number,
-  state: unknown,
-  fallback: boolean
-) =>
+  state: unknown
+): Effect.Effect<number, never, R> =>
   Effect.map(
-    Effect.suspend(() => schedule.step(now, outcome, state ?? schedule.initial)),
-    ([next, , decision]) => ({
-      at: ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals),
-      state: next as unknown,
-      fallback
-    })
+    Effect.suspend(() => schedule.step(now, outcome, state === undefined ? schedule.initial : state)),
+    ([next, , decision]) => {
+      entry.scheduleState = next
+      return ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
+    }
   )

@@ -1,4 +1,3 @@
-import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -11,15 +10,15 @@ import * as PubSub from "effect/PubSub"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import TinyQueue from "tinyqueue"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
 import * as RefreshPolicy from "../RefreshPolicy.js"
 import { InvalidOptions, IssueError, type TokenUnavailable } from "../TokenError.js"
 import type { TokenSource } from "../TokenSource.js"
 import type { TokenEvent } from "../TokenStatus.js"
+import * as Attempt from "./attempt.js"
 import * as DeadlineQueue from "./deadlineQueue.js"
 import * as Entry from "./entry.js"
-import { toIssueError } from "./issueOutcome.js"
+import * as Places from "./places.js"
 import * as Scheduling from "./scheduling.js"
 import { atMost, nextTurn, sleepSlice } from "./time.js"
 import * as TokenState from "./tokenState.js"
@@ -38,17 +37,18 @@ export interface Supervisor {
   /** `none` ends the stream of events. */
   readonly events: PubSub.PubSub<Option.Option<TokenEvent>>
   readonly isClosed: () => boolean
-  /** Adds a token, due at once; it is dropped when the scope closes. */
+  /** Adds a token, due at once. */
   readonly add: (
     name: string,
     source: TokenSource<unknown, unknown>,
     context: Context.Context<unknown>
-  ) => Effect.Effect<Entry.Entry, InvalidOptions, Scope.Scope>
+  ) => Effect.Effect<Entry.Entry, InvalidOptions>
+  readonly remove: (entry: Entry.Entry) => Effect.Effect<void>
   /** Lets the refresh fiber look for what is due. */
   readonly wake: () => void
-  /** Wants an attempt at `at`, above the concurrency limit, unless one is running. */
+  /** Wants an attempt no later than `at`, above the concurrency limit, unless one is running. */
   readonly demand: (entry: Entry.Entry, at: number) => void
-  /** The outcome of the next attempt to end. */
+  /** The token that the next attempt to end gives. */
   readonly outcome: (entry: Entry.Entry) => Effect.Effect<AccessToken, TokenUnavailable>
   /** Drops the current token: see `TokenCache.invalidate`. */
   readonly invalidate: (entry: Entry.Entry) => Effect.Effect<void>
@@ -57,12 +57,10 @@ export interface Supervisor {
 /** How many attempts may start before the event loop gets a turn. */
 const batch = 512
 
-/** How long an interrupted attempt gets to run its finalizers. */
+/** How long interrupted attempts get to run their finalizers. */
 const grace = Duration.seconds(1)
 
-const revokeTimeout = Duration.seconds(5)
-
-/** How much the wall clock may fall behind the monotonic one before it counts as set back. */
+/** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
 const setBackTolerance = 1000
 
 export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.Scope> =>
@@ -70,20 +68,19 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
     const clock = yield* Effect.clock
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
     const events = yield* PubSub.sliding<Option.Option<TokenEvent>>(256)
+    const latch = yield* Effect.makeLatch(false)
     const entries = new Map<string, Entry.Entry>()
     const deadlines = DeadlineQueue.make<Entry.Entry>()
-    const waitingForPlace = new TinyQueue<Waiting>([], (a, b) => a.expiry - b.expiry)
+    const places = Places.make(options.concurrency)
     const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
-    const latch = yield* Effect.makeLatch(false)
-    let attemptsCounted = 0
     let closed = false
-    let alarm: { readonly at: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
 
     const now = () => clock.unsafeCurrentTimeMillis()
     const nanos = () => clock.unsafeCurrentTimeNanos()
+    const wake = () => latch.unsafeOpen()
 
-    // The finalizer below interrupts them, so they live no longer than the layer. A FiberSet would wait for ever for an
-    // attempt that cannot be interrupted.
+    // `close` interrupts them: none outlives the layer. A FiberSet would wait for ever for an attempt that cannot be
+    // interrupted.
     const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
       const fiber = runFork(effect)
       fibers.add(fiber)
@@ -108,84 +105,33 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       const due = Math.min(state.nextAttemptAt, TokenState.expiry(state))
       return attempt === undefined
         ? due
-        : Math.min(due, timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt) : TokenState.never)
+        : Math.min(due, Attempt.timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt) : TokenState.never)
     }
-
-    const timeoutAt = (entry: Entry.Entry, attempt: Entry.Attempt) =>
-      attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds")
 
     const placeLostAt = (attempt: Entry.Attempt) => attempt.startedAt + options.readTimeout
 
-    const wake = () => latch.unsafeOpen()
-
-    const enqueue = (entry: Entry.Entry) => {
-      const { token } = entry.state
-      update(entry, TokenState.queued(entry.state))
-      waitingForPlace.push({ entry, expiry: entry.wanted ? -1 : (token?.expiresAt ?? 0) })
-    }
-
-    const demand = (entry: Entry.Entry, at: number) => {
-      if (entry.state.attempt === "running") {
-        return
-      }
-      if (entry.state.attempt === "none") {
-        update(entry, TokenState.postponed(entry.state, Math.min(at, entry.state.nextAttemptAt)))
-      } else if (!entry.wanted) {
-        waitingForPlace.push({ entry, expiry: -1 })
-      }
-      entry.wanted = true
-      wake()
-    }
-
     const start = (entry: Entry.Entry) => {
-      const attempt: Entry.Attempt = { startedAt: now(), startedAtNanos: nanos(), fiber: undefined, counted: true }
+      const attempt: Entry.Attempt = { startedAt: now(), startedAtNanos: nanos(), fiber: undefined, counted: false }
       entry.wanted = false
       entry.attempt = attempt
-      entry.lastStartedAt = attempt.startedAt
-      attemptsCounted++
+      places.take(attempt)
       update(entry, TokenState.running(entry.state))
-      attempt.fiber = fork(
-        Effect.suspend(() => entry.source.issue).pipe(
-          Effect.scoped,
-          Effect.provide(entry.context),
-          Effect.withSpan("TokenCache.refresh", {
-            root: true,
-            captureStackTrace: false,
-            attributes: { "token_cache.token": entry.name }
-          })
-        )
-      )
+      attempt.fiber = fork(Attempt.issue(entry))
       attempt.fiber.addObserver((exit) => conclude(entry, attempt, exit))
     }
 
-    const givePlaceBack = (attempt: Entry.Attempt) => {
-      if (attempt.counted) {
-        attempt.counted = false
-        attemptsCounted--
-      }
-    }
-
     const conclude = (entry: Entry.Entry, attempt: Entry.Attempt, exit: Exit.Exit<IssuedToken, unknown>) => {
-      givePlaceBack(attempt)
+      places.giveBack(attempt)
       if (entry.attempt !== attempt || closed) {
         return
       }
       entry.attempt = undefined
       const endedAt = now()
-      const accepted = Effect.flatMap(exit, (issued) =>
-        TokenState.accept(entry.state, issued, {
-          startedAt: attempt.startedAt,
-          now: endedAt,
-          leeway: options.leeway,
-          defaultLifetime: entry.source.defaultLifetime
-        })
-      )
       fork(
-        Effect.mapErrorCause(accepted, (cause) => Cause.fail(toIssueError(cause))).pipe(
-          Effect.exit,
+        Attempt.outcome(entry, attempt, exit, options.leeway, endedAt).pipe(
           Effect.flatMap((outcome) =>
-            Effect.flatMap(Scheduling.next(entry, outcome, attempt.startedAt, endedAt), (next) =>
-              settle(entry, attempt, outcome, endedAt, next)
+            Effect.flatMap(Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt), (nextAttemptAt) =>
+              settle(entry, attempt, outcome, endedAt, nextAttemptAt)
             )
           ),
           Effect.annotateLogs("token", entry.name)
@@ -198,20 +144,17 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       attempt: Entry.Attempt,
       outcome: RefreshPolicy.IssueOutcome,
       endedAt: number,
-      next: Scheduling.Next
+      nextAttemptAt: number
     ): Effect.Effect<void> => {
       if (entry.state.stopped) {
         return Effect.void
       }
-      entry.schedule = next.scheduling
-      const { waiting } = entry
-      entry.waiting = undefined
       wake()
       if (Exit.isSuccess(outcome)) {
         const token = outcome.value
-        entry.usableUntilNanos =
-          attempt.startedAtNanos + BigInt(Math.ceil((token.usableUntil - token.issuedAt) * 1_000_000))
-        update(entry, TokenState.issued(entry.state, token, next.at))
+        const usableFor = BigInt(token.usableUntil - token.issuedAt)
+        entry.usableUntilNanos = attempt.startedAtNanos + usableFor * 1_000_000n
+        update(entry, TokenState.issued(entry.state, token, nextAttemptAt))
         publish({
           _tag: "Issued",
           name: entry.name,
@@ -219,18 +162,23 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           generation: token.generation,
           expiresAt: token.expiresAt
         })
-        if (waiting !== undefined) {
-          Deferred.unsafeDone(waiting, Exit.succeed(token))
-        }
+        complete(entry, Exit.succeed(token))
         return Effect.logDebug("Issued an access token")
       }
-      const error = toIssueError(outcome.cause)
-      update(entry, TokenState.failed(entry.state, error, next.at, endedAt + RefreshPolicy.retryAfterMillis(error)))
+      const error = Attempt.toIssueError(outcome.cause)
+      const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
+      update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
       publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
-      if (waiting !== undefined) {
-        Deferred.unsafeDone(waiting, Exit.fail(Unavailable.issueFailed(entry, endedAt)))
-      }
+      complete(entry, Exit.fail(Unavailable.issueFailed(entry, endedAt)))
       return Effect.logWarning(`Could not issue an access token: ${error.message}`)
+    }
+
+    const complete = (entry: Entry.Entry, exit: Exit.Exit<AccessToken, TokenUnavailable>) => {
+      const { waiting } = entry
+      if (waiting !== undefined) {
+        entry.waiting = undefined
+        Deferred.unsafeDone(waiting, exit)
+      }
     }
 
     const timeOut = (entry: Entry.Entry, attempt: Entry.Attempt) => {
@@ -246,54 +194,25 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         publish({ _tag: "Expired", name: entry.name, at })
       }
       if (at >= entry.state.nextAttemptAt) {
-        enqueue(entry)
+        update(entry, TokenState.queued(entry.state))
+        places.lineUp(entry)
       }
-      if (attempt !== undefined && at >= timeoutAt(entry, attempt)) {
+      if (attempt !== undefined && at >= Attempt.timeoutAt(entry, attempt)) {
         timeOut(entry, attempt)
       } else if (attempt !== undefined && at >= placeLostAt(attempt)) {
-        givePlaceBack(attempt)
+        places.giveBack(attempt)
       }
       deadlines.schedule(entry, nextDeadline(entry))
     }
 
-    let aheadOfMonotonic = now() - Number(nanos() / 1_000_000n)
-
-    const noticeSetBack = () => {
-      const ahead = now() - Number(nanos() / 1_000_000n)
-      const skew = ahead - aheadOfMonotonic
-      aheadOfMonotonic = ahead
-      if (skew < -setBackTolerance) {
-        for (const entry of entries.values()) {
-          entry.state = TokenState.shifted(entry.state, skew)
-          entry.lastStartedAt += skew
-        }
-        deadlines.shift(skew)
-      }
-    }
-
-    const takeStartable = (): Entry.Entry | undefined => {
-      for (let first = waitingForPlace.peek(); first !== undefined; first = waitingForPlace.peek()) {
-        const { entry } = first
-        if (entry.state.attempt === "queued" && attemptsCounted >= options.concurrency && !entry.wanted) {
-          return undefined
-        }
-        waitingForPlace.pop()
-        if (entry.state.attempt === "queued") {
-          return entry
-        }
-      }
-      return undefined
-    }
-
     /** Starts what is due; true if there is more to do. */
     const startDue = (): boolean => {
-      noticeSetBack()
       const at = now()
       for (let entry = deadlines.takeDue(at); entry !== undefined; entry = deadlines.takeDue(at)) {
         onDeadline(entry, at)
       }
       for (let started = 0; started < batch; started++) {
-        const entry = takeStartable()
+        const entry = places.next()
         if (entry === undefined) {
           return false
         }
@@ -302,28 +221,38 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       return true
     }
 
+    const aheadOfMonotonic = () => now() - Number(nanos() / 1_000_000n)
+    let ahead = aheadOfMonotonic()
+
+    const noticeSetBack = () => {
+      const skew = aheadOfMonotonic() - ahead
+      ahead += skew
+      if (skew < -setBackTolerance) {
+        deadlines.shift(skew)
+        for (const entry of entries.values()) {
+          update(entry, TokenState.shifted(entry.state, skew))
+        }
+      }
+    }
+
+    let alarm: { readonly at: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
+
     const setAlarm = () => {
       const at = deadlines.earliest()
       if (at === TokenState.never || (alarm !== undefined && alarm.at <= at)) {
         return
       }
       alarm?.fiber.unsafeInterruptAsFork(FiberId.none)
-      alarm = {
-        at,
-        fiber: fork(
-          Effect.zipRight(
-            sleepSlice(at - now()),
-            Effect.sync(() => {
-              alarm = undefined
-              wake()
-            })
-          )
-        )
-      }
+      const ring = Effect.sync(() => {
+        alarm = undefined
+        wake()
+      })
+      alarm = { at, fiber: fork(Effect.zipRight(sleepSlice(at - now()), ring)) }
     }
 
     const loop = Effect.suspend(() => {
       latch.unsafeClose()
+      noticeSetBack()
       if (startDue()) {
         return nextTurn
       }
@@ -335,75 +264,45 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
     )
 
     const stop = (entry: Entry.Entry): Stopped => {
-      const { attempt, state, waiting } = entry
+      const { attempt, state } = entry
       entry.attempt = undefined
-      entry.waiting = undefined
-      update(entry, TokenState.stopped(entry.state))
-      if (waiting !== undefined) {
-        Deferred.unsafeDone(waiting, Exit.fail(Unavailable.closed(entry)))
-      }
+      update(entry, TokenState.stopped(state))
+      complete(entry, Exit.fail(Unavailable.closed(entry)))
       return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
-    }
-
-    const revoke = ({ entry, token }: Stopped): Effect.Effect<void> => {
-      const { source } = entry
-      if (source.revoke === undefined || token === undefined) {
-        return Effect.void
-      }
-      return source.revoke(token).pipe(
-        Effect.scoped,
-        Effect.provide(entry.context),
-        Effect.exit,
-        atMost(revokeTimeout),
-        Effect.flatMap((exit) =>
-          exit !== undefined && Exit.isSuccess(exit)
-            ? Effect.void
-            : Effect.logWarning(
-                `Could not revoke the token: ${exit === undefined ? "it took too long" : toIssueError(exit.cause).message}`
-              )
-        ),
-        Effect.annotateLogs("token", entry.name)
-      )
     }
 
     const interrupt = (running: Iterable<Fiber.RuntimeFiber<unknown, unknown>>): Effect.Effect<unknown> =>
       atMost(grace)(Fiber.interruptAll([...running]))
 
-    const remove = (entry: Entry.Entry): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (entry.state.stopped) {
-          return Effect.void
-        }
-        const stopped = stop(entry)
-        entries.delete(entry.name)
-        publish({ _tag: "Dropped", name: entry.name, at: now() })
-        return Effect.zipRight(stopped.fiber === undefined ? Effect.void : interrupt([stopped.fiber]), revoke(stopped))
-      })
+    const revoke = ({ entry, token }: Stopped) => (token === undefined ? Effect.void : Attempt.revoke(entry, token))
+
+    const lastView = ({ entry: { observed, state } }: Stopped) =>
+      observed === undefined ? Effect.void : SubscriptionRef.set(observed, state)
 
     const close = Effect.suspend(() => {
       closed = true
       const all = Array.from(entries.values(), stop)
-      events.unsafeOffer(Option.none())
-      return interrupt(fibers).pipe(
-        Effect.zipRight(Effect.forEach(entries.values(), lastView, { discard: true })),
-        Effect.zipRight(Effect.forEach(all, revoke, { concurrency: options.concurrency, discard: true }))
-      )
+      return Effect.gen(function* () {
+        yield* interrupt(fibers)
+        events.unsafeOffer(Option.none())
+        yield* Effect.forEach(all, lastView, { discard: true })
+        yield* Effect.forEach(all, revoke, { concurrency: options.concurrency, discard: true })
+      })
     })
 
-    const lastView = ({ observed, state }: Entry.Entry): Effect.Effect<void> =>
-      observed === undefined ? Effect.void : SubscriptionRef.set(observed, state)
+    yield* Effect.forkScoped(loop)
+    yield* Effect.addFinalizer(() => close)
 
-    const add: Supervisor["add"] = (name, source, context) =>
-      Effect.acquireRelease(
+    return {
+      options,
+      entries,
+      events,
+      isClosed: () => closed,
+      wake,
+      add: (name, source, context) =>
         Effect.suspend(() => {
           if (entries.has(name)) {
-            return Effect.fail(
-              new InvalidOptions({
-                token: name,
-                option: "name",
-                message: `"${name}" is in this cache already: give each token a name of its own`
-              })
-            )
+            return Effect.fail(nameTaken(name))
           }
           const entry = Entry.make(name, source, context, now())
           entries.set(name, entry)
@@ -411,53 +310,70 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           wake()
           return Effect.succeed(entry)
         }),
-        remove
-      )
-
-    const invalidate = (entry: Entry.Entry): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        const at = now()
-        publish({ _tag: "Invalidated", name: entry.name, at })
-        switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
-          case "wait": {
-            update(entry, TokenState.invalidated(entry.state))
+      remove: (entry) =>
+        Effect.suspend(() => {
+          if (entry.state.stopped) {
             return Effect.void
           }
-          case "issue": {
-            entry.schedule = entry.schedule && { ...entry.schedule, state: undefined }
-            update(entry, TokenState.invalidated(entry.state))
-            demand(entry, at)
-            return Effect.void
-          }
-          case "backOff": {
-            const error = refused(entry)
-            const refusedState = TokenState.refusedAgain(entry.state, error)
-            const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
-            update(entry, refusedState)
-            fork(
-              Effect.map(next, ({ at, scheduling }) => {
-                if (entry.state === refusedState) {
-                  entry.schedule = scheduling
-                  update(entry, TokenState.postponed(refusedState, at))
-                  wake()
-                }
-              })
-            )
-            return Effect.void
-          }
+          const stopped = stop(entry)
+          entries.delete(entry.name)
+          publish({ _tag: "Dropped", name: entry.name, at: now() })
+          const interrupted = stopped.fiber === undefined ? Effect.void : interrupt([stopped.fiber])
+          return Effect.zipRight(interrupted, revoke(stopped))
+        }),
+      demand: (entry, at) => {
+        const { attempt, nextAttemptAt } = entry.state
+        if (attempt === "running") {
+          return
         }
-      })
+        const wanted = entry.wanted
+        entry.wanted = true
+        if (attempt === "none") {
+          update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
+        } else if (!wanted) {
+          places.lineUp(entry)
+        }
+        wake()
+      },
+      outcome: (entry) =>
+        Effect.suspend(() => {
+          entry.waiting ??= Deferred.unsafeMake(FiberId.none)
+          return Deferred.await(entry.waiting)
+        }),
+      invalidate: (entry) =>
+        Effect.sync(() => {
+          const at = now()
+          publish({ _tag: "Invalidated", name: entry.name, at })
+          switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
+            case "wait":
+              update(entry, TokenState.invalidated(entry.state))
+              break
+            case "issue":
+              entry.scheduleState = undefined
+              entry.wanted = true
+              update(entry, TokenState.postponed(TokenState.invalidated(entry.state), at))
+              wake()
+              break
+            case "backOff":
+              backOff(entry, at)
+          }
+        })
+    }
 
-    const outcome = (entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
-      Effect.suspend(() => {
-        entry.waiting ??= Deferred.unsafeMake(FiberId.none)
-        return Deferred.await(entry.waiting)
-      })
-
-    yield* Effect.forkScoped(loop)
-    yield* Effect.addFinalizer(() => close)
-
-    return { options, entries, events, isClosed: () => closed, add, wake, demand, outcome, invalidate }
+    function backOff(entry: Entry.Entry, at: number) {
+      const error = refusedAgain(entry)
+      const state = TokenState.refusedAgain(entry.state, error)
+      const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
+      update(entry, state)
+      fork(
+        Effect.map(next, (nextAttemptAt) => {
+          if (entry.state === state) {
+            update(entry, TokenState.postponed(state, nextAttemptAt))
+            wake()
+          }
+        })
+      )
+    }
   })
 
 interface Stopped {
@@ -467,13 +383,14 @@ interface Stopped {
   readonly token: AccessToken | undefined
 }
 
-interface Waiting {
-  readonly entry: Entry.Entry
-  /** Of the token that the attempt replaces: earliest first. */
-  readonly expiry: number
-}
+const nameTaken = (name: string) =>
+  new InvalidOptions({
+    token: name,
+    option: "name",
+    message: `"${name}" is in this cache already: give each token a name of its own`
+  })
 
-const refused = (entry: Entry.Entry): IssueError =>
+const refusedAgain = (entry: Entry.Entry) =>
   new IssueError({
     reason: "Rejected",
     message: `a new token was invalidated within ${Duration.format(Scheduling.retryAfter(entry))} of its issue`,

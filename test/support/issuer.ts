@@ -71,7 +71,7 @@ export const scripted = (...behaviours: readonly [Behaviour, ...ReadonlyArray<Be
     calls,
     record,
     /** Replaces the rest of the script. */
-    then: (...next: readonly [Behaviour, ...ReadonlyArray<Behaviour>]) => {
+    becomes: (...next: readonly [Behaviour, ...ReadonlyArray<Behaviour>]) => {
       script = [...next]
     }
   }

@@ -1,0 +1,6 @@
+/**
+ * What tests of an application, or of an issuer, can use in place of the real thing.
+ *
+ * @since 0.1.0
+ */
+export * from "./LineEmulator.js"
