@@ -249,7 +249,10 @@ const make = (
     const supervisor = yield* Supervisor.make(supervisorOptions)
     const entries = yield* Effect.forEach(made, ([name, source]) => addSource(supervisor, name, source))
     if (options.prefetch === "sync") {
-      yield* Effect.forEach(entries, supervisor.outcome, { concurrency: "unbounded", discard: true })
+      yield* Effect.forEach(entries, (entry) => Reading.first(supervisor, entry), {
+        concurrency: "unbounded",
+        discard: true
+      })
     }
     return service(supervisor)
   })
@@ -296,7 +299,7 @@ const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
           : Effect.void
       }),
     status: (name) => lookup(name, Observing.status),
-    statuses: Effect.suspend(() => Effect.forEach(supervisor.entries.values(), Observing.status)),
+    statuses: Observing.statuses(supervisor.entries),
     changes: (name) => Stream.unwrap(lookup(name, (entry) => Effect.succeed(Observing.changes(entry)))),
     events: Observing.events(supervisor)
   }

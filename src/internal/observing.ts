@@ -11,6 +11,15 @@ export const status = (entry: Entry.Entry): Effect.Effect<TokenStatus> =>
     Effect.succeed(Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos()))
   )
 
+export const statuses = (entries: ReadonlyMap<string, Entry.Entry>): Effect.Effect<ReadonlyArray<TokenStatus>> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() =>
+      Array.from(entries.values(), (entry) =>
+        Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
+      )
+    )
+  )
+
 export const changes = (entry: Entry.Entry): Stream.Stream<TokenStatus> =>
   Effect.map(observe(entry), (ref) => ref.changes).pipe(
     Stream.unwrap,

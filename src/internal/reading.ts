@@ -77,3 +77,13 @@ export const refresh = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effe
     supervisor.demand(entry, now)
     return supervisor.outcome(entry)
   })
+
+/** Waits for the outcome of the first attempt, which may be there already. */
+export const first = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
+  Effect.clockWith((clock) =>
+    entry.state.generation > 0
+      ? Effect.void
+      : entry.state.lastError !== undefined
+        ? Effect.fail(Unavailable.issueFailed(entry, clock.unsafeCurrentTimeMillis()))
+        : supervisor.outcome(entry)
+  )

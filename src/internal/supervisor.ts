@@ -162,22 +162,22 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           generation: token.generation,
           expiresAt: token.expiresAt
         })
-        complete(entry, Exit.succeed(token))
+        complete(entry, () => Exit.succeed(token))
         return Effect.logDebug("Issued an access token")
       }
       const error = Attempt.toIssueError(outcome.cause)
       const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
       update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
       publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
-      complete(entry, Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+      complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
       return Effect.logWarning(`Could not issue an access token: ${error.message}`)
     }
 
-    const complete = (entry: Entry.Entry, exit: Exit.Exit<AccessToken, TokenUnavailable>) => {
+    const complete = (entry: Entry.Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>) => {
       const { waiting } = entry
       if (waiting !== undefined) {
         entry.waiting = undefined
-        Deferred.unsafeDone(waiting, exit)
+        Deferred.unsafeDone(waiting, exit())
       }
     }
 
@@ -267,7 +267,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       const { attempt, state } = entry
       entry.attempt = undefined
       update(entry, TokenState.stopped(state))
-      complete(entry, Exit.fail(Unavailable.closed(entry)))
+      complete(entry, () => Exit.fail(Unavailable.closed(entry)))
       return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
     }
 

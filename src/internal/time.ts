@@ -24,6 +24,6 @@ export const atMost =
   (duration: Duration.Duration) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | undefined, E, R> =>
     Effect.raceFirst(
-      Effect.disconnect(Effect.interruptible(self)),
-      Effect.as(Effect.withClock(Effect.interruptible(Effect.sleep(duration)), Clock.make()), undefined)
-    )
+      Effect.disconnect(self),
+      Effect.as(Effect.withClock(Effect.sleep(duration), Clock.make()), undefined)
+    ).pipe(Effect.interruptible)
