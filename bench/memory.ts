@@ -25,18 +25,22 @@ const settledHeap = Effect.promise(async () => {
   return process.memoryUsage().heapUsed
 })
 
+const allIssued = (target: number) =>
+  Effect.repeat(
+    Effect.sync(() => issued >= target),
+    { until: (all) => all, schedule: Schedule.spaced("1 millis") }
+  )
+
 const names = (size: number) => Array.from({ length: size }, (_, index) => `tenant-${index}`)
 
 const cache = (size: number, scope: Scope.Scope) =>
   Effect.gen(function* () {
     const sources = Object.fromEntries(names(size).map((name) => [name, { issue }]))
     const before = yield* settledHeap
+    const target = issued + size
     const startedAt = performance.now()
     const context = yield* Layer.buildWithScope(TokenCache.layer(sources), scope)
-    const warm = Effect.flatMap(TokenCache.statuses, (all) =>
-      all.every(({ state }) => state === "ready") ? Effect.void : Effect.fail("not yet")
-    )
-    yield* Effect.retry(warm, Schedule.spaced("5 millis")).pipe(Effect.provide(context))
+    yield* allIssued(target)
     return [before, performance.now() - startedAt, context] as const
   })
 
@@ -44,6 +48,7 @@ const fiberEach = (size: number, scope: Scope.Scope) =>
   Effect.gen(function* () {
     const all = names(size)
     const before = yield* settledHeap
+    const target = issued + size
     const startedAt = performance.now()
     const refs = yield* Effect.forEach(all, () =>
       Effect.gen(function* () {
@@ -57,9 +62,7 @@ const fiberEach = (size: number, scope: Scope.Scope) =>
         return ref
       })
     )
-    while (!(yield* Effect.forEach(refs, SubscriptionRef.get)).every((token) => token !== undefined)) {
-      yield* Effect.sleep("5 millis")
-    }
+    yield* allIssued(target)
     return [before, performance.now() - startedAt, refs] as const
   })
 

@@ -309,9 +309,7 @@ const validate = (options: TokenCacheOptions): Effect.Effect<Supervisor.Options,
   const { concurrency = 16, leeway = "5 seconds", readTimeout = "5 seconds" } = options
   const invalid =
     invalidDuration("readTimeout", readTimeout) ??
-    (Duration.decodeUnknown(leeway)._tag === "Some" && Duration.toMillis(leeway) === 0
-      ? undefined
-      : invalidDuration("leeway", leeway)) ??
+    invalidDuration("leeway", leeway) ??
     (Number.isInteger(concurrency) && concurrency > 0
       ? undefined
       : new InvalidOptions({

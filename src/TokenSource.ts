@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import type { AccessToken, IssuedToken } from "./IssuedToken.js"
 import { type IssueOutcome, invalidDuration, invalidOption, type RefreshPolicyOptions } from "./RefreshPolicy.js"
@@ -63,7 +64,7 @@ export const validate = <E, R>(
   if (typeof name !== "string" || name.trim() === "") {
     return Effect.fail(invalid("name", "a token needs a name that is not empty"))
   }
-  if (!Effect.isEffect(source.issue)) {
+  if (!Predicate.hasProperty(source, "issue") || !Effect.isEffect(source.issue)) {
     return Effect.fail(invalid("issue", `"${name}" needs an issue effect`))
   }
   const both = policyOptions.find((option) => source[option] !== undefined)

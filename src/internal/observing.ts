@@ -42,6 +42,7 @@ export const events = (supervisor: Supervisor): Stream.Stream<TokenEvent> =>
       ? Stream.empty
       : Stream.fromPubSub(supervisor.events).pipe(
           Stream.takeWhile(Option.isSome),
-          Stream.map((event) => event.value)
+          Stream.map((event) => event.value),
+          Stream.buffer({ capacity: 256, strategy: "sliding" })
         )
   )

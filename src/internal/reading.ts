@@ -50,8 +50,8 @@ const nextToken = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<Ac
     if (rejected !== undefined) {
       return Effect.fail(rejected)
     }
-    supervisor.demand(entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
-    return Effect.zipRight(supervisor.outcome(entry), nextToken(supervisor, entry))
+    const at = Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap)
+    return Effect.zipRight(supervisor.demand(entry, at), nextToken(supervisor, entry))
   })
 
 /** A back-off is not undone by readers. */
@@ -74,8 +74,7 @@ export const refresh = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effe
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    supervisor.demand(entry, now)
-    return supervisor.outcome(entry)
+    return supervisor.demand(entry, now)
   })
 
 /** Waits for the outcome of the first attempt, which may be there already. */

@@ -46,9 +46,12 @@ export interface Supervisor {
   readonly remove: (entry: Entry.Entry) => Effect.Effect<void>
   /** Lets the refresh fiber look for what is due. */
   readonly wake: () => void
-  /** Wants an attempt no later than `at`, above the concurrency limit, unless one is running. */
-  readonly demand: (entry: Entry.Entry, at: number) => void
-  /** The token that the next attempt to end gives. */
+  /**
+   * Wants an attempt no later than `at`, above the concurrency limit, unless one is running; gives the effect that waits
+   * for its outcome.
+   */
+  readonly demand: (entry: Entry.Entry, at: number) => Effect.Effect<AccessToken, TokenUnavailable>
+  /** Waits for the next attempt to end, counted from this call. */
   readonly outcome: (entry: Entry.Entry) => Effect.Effect<AccessToken, TokenUnavailable>
   /** Drops the current token: see `TokenCache.invalidate`. */
   readonly invalidate: (entry: Entry.Entry) => Effect.Effect<void>
@@ -67,7 +70,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-    const events = yield* PubSub.sliding<Option.Option<TokenEvent>>(256)
+    const events = yield* PubSub.unbounded<Option.Option<TokenEvent>>()
     const latch = yield* Effect.makeLatch(false)
     const entries = new Map<string, Entry.Entry>()
     const deadlines = DeadlineQueue.make<Entry.Entry>()
@@ -290,6 +293,12 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       })
     })
 
+    // Made at once, not when the effect is run: the attempt may end before.
+    const outcome = (entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> => {
+      entry.waiting ??= Deferred.unsafeMake(FiberId.none)
+      return Deferred.await(entry.waiting)
+    }
+
     yield* Effect.forkScoped(loop)
     yield* Effect.addFinalizer(() => close)
 
@@ -323,23 +332,19 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         }),
       demand: (entry, at) => {
         const { attempt, nextAttemptAt } = entry.state
-        if (attempt === "running") {
-          return
+        if (attempt !== "running") {
+          const wanted = entry.wanted
+          entry.wanted = true
+          if (attempt === "none") {
+            update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
+          } else if (!wanted) {
+            places.lineUp(entry)
+          }
+          wake()
         }
-        const wanted = entry.wanted
-        entry.wanted = true
-        if (attempt === "none") {
-          update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
-        } else if (!wanted) {
-          places.lineUp(entry)
-        }
-        wake()
+        return outcome(entry)
       },
-      outcome: (entry) =>
-        Effect.suspend(() => {
-          entry.waiting ??= Deferred.unsafeMake(FiberId.none)
-          return Deferred.await(entry.waiting)
-        }),
+      outcome,
       invalidate: (entry) =>
         Effect.sync(() => {
           const at = now()

@@ -17,7 +17,8 @@ const printedBy: Record<string, (value: unknown) => string> = {
   },
   inspect: (value) => inspect(value, { depth: 20, showHidden: true }),
   "inspect without customInspect": (value) => inspect(value, { depth: 20, showHidden: true, customInspect: false }),
-  "JSON.stringify": (value) => String(JSON.stringify(value)),
+  "JSON.stringify": (value) =>
+    String(JSON.stringify(value, (_, value) => (typeof value === "bigint" ? `${value}` : value))),
   String,
   "Cause.pretty": (value) =>
     Exit.isExit(value) && Exit.isFailure(value) ? Cause.pretty(value.cause, { renderErrorCause: true }) : ""

@@ -1,0 +1,197 @@
+/**
+ * Sending messages with a LINE channel's token.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schedule from "effect/Schedule"
+import * as BearerClient from "./BearerClient.js"
+import * as LineApi from "./LineApi.js"
+import * as LineMessage from "./LineMessage.js"
+import * as LinePush from "./LinePush.js"
+import type { TokenCache } from "./TokenCache.js"
+import * as TokenEndpoint from "./TokenEndpoint.js"
+import { TokenUnavailable } from "./TokenError.js"
+
+export type { Message } from "./LineMessage.js"
+export { text } from "./LineMessage.js"
+export type { PushErrorReason, Pushed, SentMessage } from "./LinePush.js"
+export { PushError } from "./LinePush.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PushOptions {
+  /**
+   * A UUID. With the same one, the same push made again within 24 hours is sent once. Default: a random one, which the
+   * result and the error have.
+   */
+  readonly retryKey?: string | undefined
+  /** Whether the recipient's device stays silent. Default: `false`. */
+  readonly notificationDisabled?: boolean | undefined
+  /** The unit that the message is counted under: at most one, up to 30 letters, digits and `_`. Default: none. */
+  readonly customAggregationUnits?: ReadonlyArray<string> | undefined
+  /**
+   * Where LINE's API is: https, or http on loopback. The token goes there. Default: the config `LINE_API_BASE_URL`
+   * where it is set, `https://api.line.me` otherwise.
+   */
+  readonly baseUrl?: string | undefined
+}
+
+/**
+ * Pushes one message, or up to five, to a user, a group or a room, with the token `name` of the cache.
+ *
+ * The first attempt has a retry key already, so that what LINE accepted is never sent twice: after no answer within 15
+ * seconds, a failed connection or a 5xx the push is made again with the same key, at most 3 times, after about 0.5, 1
+ * and 2 seconds, or after `Retry-After` where that is more. If that is over 30 seconds, the push fails at once. A 401
+ * has it sent again once with a new token; any other 4xx is final. What can be checked here is checked before anything
+ * is sent.
+ *
+ * @example
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ * import { LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
+ *
+ * const program = LineMessaging.push("my-channel", "U4af4980629", LineMessaging.text("hi")).pipe(
+ *   Effect.catchTag("PushError", (error) => Effect.logError(error.message, { retryKey: error.retryKey }))
+ * )
+ *
+ * program.pipe(
+ *   Effect.provide(TokenCache.layer({ "my-channel": LineChannel.statelessFromConfig })),
+ *   Effect.provide(NodeHttpClient.layer),
+ *   Effect.runPromise
+ * )
+ * ```
+ *
+ * @see LINE: Send push message
+ * @see LINE: Retry failed API requests
+ * @since 0.1.0
+ * @category sending
+ */
+export const push = (
+  name: string,
+  to: string,
+  messages: LineMessage.Message | ReadonlyArray<LineMessage.Message>,
+  options: PushOptions = {}
+): Effect.Effect<LinePush.Pushed, LinePush.PushError | TokenUnavailable, HttpClient.HttpClient | TokenCache> =>
+  Effect.gen(function* () {
+    const retryKey = yield* toRetryKey(options.retryKey)
+    const invalid = (message: string) => new LinePush.PushError({ reason: "InvalidRequest", message, retryKey })
+    const baseUrl = yield* Effect.mapError(toBaseUrl(options.baseUrl), invalid)
+    const body = yield* Either.mapLeft(toBody(to, Arr.ensure(messages), options), invalid)
+    const client = yield* BearerClient.make(name, { origins: [new URL(baseUrl).origin] })
+    const request = HttpClientRequest.post(`${baseUrl}/v2/bot/message/push`).pipe(
+      HttpClientRequest.setHeader("X-Line-Retry-Key", retryKey),
+      HttpClientRequest.bodyText(body, "application/json")
+    )
+    return yield* Effect.retry(attempt(client, request, retryKey), { schedule: backOff, while: isWorthAnother })
+  }).pipe(
+    Effect.withSpan("LineMessaging.push", { captureStackTrace: false, attributes: { "token_cache.token": name } })
+  )
+
+const attemptTimeout = Duration.seconds(15)
+
+const patience = Duration.seconds(30)
+
+const backOff = Schedule.exponential("500 millis").pipe(
+  Schedule.jittered,
+  Schedule.intersect(Schedule.recurs(3)),
+  Schedule.intersect(
+    Schedule.addDelay(
+      Schedule.identity<LinePush.PushError | TokenUnavailable>(),
+      (error) => retryAfter(error) ?? Duration.zero
+    )
+  )
+)
+
+const retryAfter = (error: LinePush.PushError | TokenUnavailable) =>
+  error._tag === "PushError" ? error.retryAfter : undefined
+
+const isWorthAnother = (error: LinePush.PushError | TokenUnavailable): boolean =>
+  error._tag === "PushError" &&
+  error.reason === "Unavailable" &&
+  Duration.lessThanOrEqualTo(error.retryAfter ?? Duration.zero, patience)
+
+const attempt = (
+  client: HttpClient.HttpClient,
+  request: HttpClientRequest.HttpClientRequest,
+  retryKey: string
+): Effect.Effect<LinePush.Pushed, LinePush.PushError | TokenUnavailable> =>
+  TokenEndpoint.send(client, request).pipe(
+    Effect.mapError((error) => noAnswer(error, request.url, retryKey)),
+    Effect.timeoutFail({
+      duration: attemptTimeout,
+      onTimeout: () =>
+        new LinePush.PushError({
+          reason: "Unavailable",
+          message: `LINE gave no answer within ${Duration.format(attemptTimeout)}`,
+          retryKey
+        })
+    }),
+    Effect.flatMap((answer) => LinePush.fromAnswer(answer, retryKey))
+  )
+
+const noAnswer = (
+  error: HttpClientError.HttpClientError,
+  url: string,
+  retryKey: string
+): LinePush.PushError | TokenUnavailable => {
+  if (error.cause instanceof TokenUnavailable) {
+    return error.cause
+  }
+  return error._tag === "RequestError" && error.reason !== "Transport"
+    ? new LinePush.PushError({
+        reason: "InvalidRequest",
+        message: `the request cannot be made (${error.reason})`,
+        retryKey
+      })
+    : new LinePush.PushError({
+        reason: "Unavailable",
+        message: `LINE is unreachable: ${TokenEndpoint.describeFailure(error, url)}`,
+        retryKey
+      })
+}
+
+const toRetryKey = (retryKey: string | undefined): Effect.Effect<string, LinePush.PushError> => {
+  if (retryKey === undefined) {
+    return Effect.sync(() => crypto.randomUUID())
+  }
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(retryKey)
+    ? Effect.succeed(retryKey)
+    : Effect.fail(new LinePush.PushError({ reason: "InvalidRequest", message: "retryKey must be a UUID" }))
+}
+
+const toBaseUrl = (baseUrl: string | undefined): Effect.Effect<string, string> =>
+  baseUrl === undefined
+    ? Effect.mapError(LineApi.baseUrlConfig, () => `${LineApi.invalidBaseUrl}. ${LineApi.checkBaseUrl}`)
+    : LineApi.parseBaseUrl(baseUrl)
+
+const toBody = (
+  to: string,
+  messages: ReadonlyArray<LineMessage.Message>,
+  { notificationDisabled, customAggregationUnits }: PushOptions
+): Either.Either<string, string> => {
+  const wrong = LineMessage.wrong(to, messages, customAggregationUnits ?? [])
+  if (wrong !== undefined) {
+    return Either.left(wrong)
+  }
+  return Either.try({
+    try: () => JSON.stringify({ to, messages, notificationDisabled, customAggregationUnits }),
+    catch: () => "messages must be plain JSON"
+  }).pipe(
+    Either.filterOrLeft(
+      (body) => new TextEncoder().encode(body).byteLength <= maxBodySize,
+      () => "the messages are over 2 MB together, LINE's maximum"
+    )
+  )
+}
+
+const maxBodySize = 2 * 1024 * 1024

@@ -1,0 +1,159 @@
+/**
+ * What LINE says to a push.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as LineApi from "./LineApi.js"
+import * as TokenEndpoint from "./TokenEndpoint.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SentMessage {
+  /** Decimal digits, more than a number holds. */
+  readonly id: string
+  /** For messages that can be quoted. */
+  readonly quoteToken?: string | undefined
+}
+
+/**
+ * LINE accepted the push, which does not say that it was delivered: the recipient may have blocked the channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pushed {
+  /** In the order of the messages. */
+  readonly sentMessages: ReadonlyArray<SentMessage>
+  readonly retryKey: string
+  /** LINE's id of the request. */
+  readonly requestId?: string | undefined
+  /** LINE's id of the earlier request with the same retry key that it had accepted already. */
+  readonly acceptedRequestId?: string | undefined
+}
+
+/**
+ * Why a push failed:
+ *
+ * - `InvalidRequest`: an option is wrong; nothing was sent
+ * - `Unauthorized`: LINE refused the token, and then the next one as well (401)
+ * - `RateLimited`: too many requests, too many messages to one user, or the monthly limit (429). LINE tells these apart
+ *   by its text alone, which it may change: `message` has the text for people to read. For code there is
+ *   `GET /v2/bot/message/quota/consumption`
+ * - `Rejected`: LINE refused the push (any other 4xx)
+ * - `Unavailable`: no answer, or LINE is in trouble (5xx), after all attempts; LINE may have accepted the push
+ * - `InvalidResponse`: the answer is not LINE's; LINE may have accepted the push
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PushErrorReason =
+  | "InvalidRequest"
+  | "Unauthorized"
+  | "RateLimited"
+  | "Rejected"
+  | "Unavailable"
+  | "InvalidResponse"
+
+/**
+ * A push failed. To try again without sending a message twice, push the same to the same recipient with its `retryKey`.
+ *
+ * It holds no request and no token; `message` has LINE's own text in it and is cut at 200 characters.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
+  readonly reason: PushErrorReason
+  readonly message: string
+  readonly status?: number | undefined
+  /** Absent only if it was the retry key that is invalid. */
+  readonly retryKey?: string | undefined
+  /** LINE's id of the request, for its support. */
+  readonly requestId?: string | undefined
+  /** LINE asked to wait this long. */
+  readonly retryAfter?: Duration.Duration | undefined
+}> {}
+
+/**
+ * Reads the answer to one attempt.
+ *
+ * @internal
+ */
+export const fromAnswer = (answer: TokenEndpoint.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
+  const { status, headers, body, requestId } = answer
+  const acceptedRequestId = TokenEndpoint.word(headers["x-line-accepted-request-id"])
+  // 409 is the answer to a retry key that LINE has seen; the header says that it accepted what came with it.
+  const acceptedBefore = status === 409 && acceptedRequestId !== undefined
+  const sentMessages = toSentMessages(body) ?? (acceptedBefore ? [] : undefined)
+  return (acceptedBefore || TokenEndpoint.isSuccess(status)) && sentMessages !== undefined
+    ? Either.right({
+        sentMessages,
+        retryKey,
+        ...(requestId === undefined ? undefined : { requestId }),
+        ...(acceptedBefore ? { acceptedRequestId } : undefined)
+      })
+    : Either.left(toPushError(answer, retryKey))
+}
+
+const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =>
+  Predicate.isRecord(body) && Array.isArray(body.sentMessages)
+    ? body.sentMessages.filter(Predicate.isRecord).map(({ id, quoteToken }) => ({
+        id: String(id),
+        ...(typeof quoteToken === "string" ? { quoteToken } : undefined)
+      }))
+    : undefined
+
+const toPushError = (answer: TokenEndpoint.Answer, retryKey: string): PushError => {
+  const { status, requestId, retryAfter } = answer
+  const reason = reasonOf(status)
+  const explanation = advice[reason] ?? lineText(answer.body)
+  return new PushError({
+    reason,
+    message: cut(explanation === undefined ? `LINE answered ${status}` : `LINE answered ${status}: ${explanation}`),
+    status,
+    retryKey,
+    ...(requestId === undefined ? undefined : { requestId }),
+    ...(retryAfter === undefined ? undefined : { retryAfter })
+  })
+}
+
+/** Where LINE's text says nothing of use. */
+const advice: Partial<Record<PushErrorReason, string>> = {
+  Unauthorized: "the token and the next one are refused. Check that the channel may use the Messaging API.",
+  InvalidResponse: `that is no answer of LINE's to a push. ${LineApi.checkBaseUrl}`
+}
+
+const reasonOf = (status: number): PushErrorReason => {
+  if (status === 401) {
+    return "Unauthorized"
+  }
+  if (status === 429) {
+    return "RateLimited"
+  }
+  if (status >= 500) {
+    return "Unavailable"
+  }
+  return status >= 400 ? "Rejected" : "InvalidResponse"
+}
+
+/** LINE's text with its details. Long words go: none of LINE's is that long, and a token that is echoed is. */
+const lineText = (body: unknown): string | undefined => {
+  if (!Predicate.isRecord(body) || typeof body.message !== "string") {
+    return undefined
+  }
+  const details = Array.isArray(body.details) ? body.details.filter(Predicate.isRecord) : []
+  return [
+    body.message,
+    ...details.map(({ property, message }) => [property, message].filter(Predicate.isString).join(" "))
+  ]
+    .join("; ")
+    .replace(/\S{40,}/g, "…")
+}
+
+const cut = (text: string): string => (text.length <= 200 ? text : `${text.slice(0, 199)}…`)

@@ -1,0 +1,231 @@
+/**
+ * One exchange with LINE's API, and what its status says of a token request.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import * as LineApi from "./LineApi.js"
+import { IssueError, type IssueErrorReason } from "./TokenError.js"
+
+/**
+ * An answer, read to its end.
+ *
+ * @internal
+ */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers.Headers
+  /** The body's JSON value; `undefined` if the body is empty, no JSON, or over 64 KiB. */
+  readonly body: unknown
+  /** `x-line-request-id` */
+  readonly requestId: string | undefined
+  readonly retryAfter: Duration.Duration | undefined
+}
+
+/**
+ * What to do about a refusal, and what it means where the status alone does not say it.
+ *
+ * @internal
+ */
+export type Explain = (answer: Answer) => { readonly advice: string; readonly message?: string }
+
+/**
+ * What an endpoint is called with besides its own parameters.
+ *
+ * @internal
+ */
+export interface Endpoint {
+  /** Default: LINE's. */
+  readonly baseUrl: string | undefined
+  readonly path: string
+  readonly explain: Explain
+}
+
+type Parameters = Readonly<Record<string, string>>
+
+/**
+ * Posts a form and gives the answer if its status is 2xx; anything else is an `IssueError` by status.
+ *
+ * @internal
+ */
+export const post = (endpoint: Endpoint, form: Parameters): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
+  Effect.flatMap(HttpClient.HttpClient, (client) =>
+    call(client, endpoint, (url) => HttpClientRequest.bodyUrlParams(HttpClientRequest.post(url), form))
+  )
+
+/**
+ * The same with GET. It has no span, which would show the query with the secret in it.
+ *
+ * @internal
+ */
+export const get = (endpoint: Endpoint, query: Parameters): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
+  Effect.flatMap(HttpClient.HttpClient, (client) =>
+    call(
+      HttpClient.withTracerDisabledWhen(client, () => true),
+      endpoint,
+      (url) => HttpClientRequest.get(url, { urlParams: query })
+    )
+  )
+
+/**
+ * Sends a request and reads the answer, whatever its status. Follows no redirect: it would take the secret along.
+ *
+ * @internal
+ */
+export const send = (
+  client: HttpClient.HttpClient,
+  request: HttpClientRequest.HttpClientRequest
+): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
+  client.execute(request).pipe(
+    // A client of the caller's may hold filterStatusOk.
+    Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
+    Effect.flatMap(read),
+    withoutRedirects
+  )
+
+/**
+ * A word that may be shown, whoever sent it: an error code, a request id.
+ *
+ * @internal
+ */
+export const word = (value: unknown): string | undefined =>
+  typeof value === "string" ? value.replace(/[^A-Za-z0-9_.-]/g, "").slice(0, 64) || undefined : undefined
+
+/**
+ * Why there is no answer from a URL, such as `ECONNREFUSED at api.line.me`, without the error: it holds the request.
+ *
+ * @internal
+ */
+export const describeFailure = (error: HttpClientError.HttpClientError, url: string): string =>
+  `${systemCode(error.cause) ?? "no answer"} at ${new URL(url).host}`
+
+const call = (
+  client: HttpClient.HttpClient,
+  { baseUrl = LineApi.defaultBaseUrl, path, explain }: Endpoint,
+  toRequest: (url: string) => HttpClientRequest.HttpClientRequest
+): Effect.Effect<Answer, IssueError> =>
+  Effect.gen(function* () {
+    const base = yield* Either.mapLeft(
+      LineApi.parseBaseUrl(baseUrl),
+      (message) => new IssueError({ reason: "Rejected", permanent: true, message, advice: LineApi.checkBaseUrl })
+    )
+    const answer = yield* Effect.mapError(
+      send(client, toRequest(`${base}${path}`)),
+      (error) =>
+        new IssueError({ reason: "Unreachable", message: `issuer unreachable: ${describeFailure(error, base)}` })
+    )
+    if (!isSuccess(answer.status)) {
+      return yield* refusal(answer, explain)
+    }
+    return answer
+  })
+
+const refusal = (answer: Answer, explain: Explain): IssueError => {
+  const { status, body, requestId, retryAfter } = answer
+  const reason = reasonOf(status)
+  return new IssueError({
+    reason,
+    status,
+    code: Predicate.isRecord(body) ? word(body.error) : undefined,
+    requestId,
+    retryAfter,
+    permanent: reason === "Rejected",
+    ...(reason === "Rejected" ? explain(answer) : undefined),
+    ...(reason === "InvalidResponse" ? { advice: LineApi.checkBaseUrl } : undefined)
+  })
+}
+
+const reasonOf = (status: number): IssueErrorReason =>
+  status === 429
+    ? "Throttled"
+    : status === 408 || status >= 500
+      ? "Unreachable"
+      : status >= 400
+        ? "Rejected"
+        : "InvalidResponse"
+
+/** @internal */
+export const isSuccess = (status: number) => status >= 200 && status < 300
+
+const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
+  error._tag === "ResponseError" && error.reason === "StatusCode"
+
+/** Keeps the caller's `RequestInit`, unless it was given to the client's own layer, which cannot be seen from here. */
+const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.serviceOption(FetchHttpClient.RequestInit), (init) =>
+    Effect.provideService(effect, FetchHttpClient.RequestInit, {
+      ...Option.getOrUndefined(init),
+      redirect: "manual"
+    })
+  )
+
+const read = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<Answer, HttpClientError.ResponseError> => {
+  const { status, headers } = response
+  return Effect.zipWith(Clock.currentTimeMillis, readJson(response), (now, body) => ({
+    status,
+    headers,
+    body,
+    requestId: word(headers["x-line-request-id"]),
+    retryAfter: parseRetryAfter(headers["retry-after"], now)
+  }))
+}
+
+const maxBodySize = 64 * 1024
+
+const readJson = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<unknown, HttpClientError.ResponseError> =>
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    return Stream.runFoldWhile(
+      response.stream,
+      { size: 0, text: "" },
+      ({ size }) => size <= maxBodySize,
+      ({ size, text }, chunk) => ({
+        size: size + chunk.byteLength,
+        text: text + decoder.decode(chunk, { stream: true })
+      })
+    )
+  }).pipe(
+    Effect.map(({ size, text }) => (size > maxBodySize ? undefined : parseJson(text))),
+    // Without its body, an answer that is no success still has its status.
+    Effect.catchIf(
+      (error) => error.reason === "EmptyBody" || !isSuccess(response.status),
+      () => Effect.void
+    )
+  )
+
+const parseJson = (text: string): unknown => Either.getOrUndefined(Either.try((): unknown => JSON.parse(text)))
+
+/** Seconds, or a date (RFC 9110 section 10.2.3). */
+const parseRetryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
+  if (value === undefined) {
+    return undefined
+  }
+  const millis = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : /^[A-Z].* GMT$/.test(value)
+      ? Date.parse(value) - now
+      : NaN
+  return Number.isNaN(millis) ? undefined : Duration.millis(Math.max(millis, 0))
+}
+
+/** The code of the error that a Node API gave; `fetch` wraps it once more. */
+const systemCode = (cause: unknown): string | undefined =>
+  [cause, Predicate.hasProperty(cause, "cause") ? cause.cause : undefined]
+    .map((error) => (Predicate.hasProperty(error, "code") ? error.code : undefined))
+    .find((code): code is string => typeof code === "string" && /^[A-Z][A-Z0-9_]{1,40}$/.test(code))

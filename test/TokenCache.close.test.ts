@@ -1,0 +1,184 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream, TestClock } from "effect"
+import { IssuedToken, TokenCache } from "effect-token-cache"
+import * as Issuer from "./support/issuer.js"
+import { runProcess } from "./support/process.js"
+
+/** A layer whose scope the test closes. */
+const open = <E>(layer: Layer.Layer<TokenCache, E>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(layer, scope)
+    return { context, close: Scope.close(scope, Exit.void) }
+  })
+
+const token = IssuedToken.make({ accessToken: "token", expiresIn: "1 hour" })
+
+describe("closing the layer", () => {
+  it.effect("fails waiting readers with Closed and runs the finalizers of attempts before it is done", () => {
+    const log: Array<string> = []
+    const issue = Effect.acquireUseRelease(
+      Effect.sync(() => log.push("acquired")),
+      () => Effect.never,
+      () => Effect.promise(async () => log.push("released"))
+    )
+    return Effect.gen(function* () {
+      const { close, context } = yield* open(TokenCache.layer({ line: { issue } }))
+      const reading = Effect.flip(TokenCache.token("line")).pipe(
+        Effect.tap(() => Effect.sync(() => log.push("reader failed"))),
+        Effect.provide(context)
+      )
+      const readers = yield* Effect.forEach([1, 2], () => Effect.fork(reading))
+      yield* TestClock.adjust("1 second")
+      yield* close
+      log.push("closed")
+      for (const error of yield* Fiber.join(Fiber.all(readers))) {
+        assert.strictEqual(error.reason, "Closed")
+        assert.include(error.message, "layer is closed")
+      }
+      assert.deepStrictEqual(log.toSorted(), ["acquired", "closed", "reader failed", "reader failed", "released"])
+      assert.strictEqual(log.at(-1), "closed")
+    })
+  })
+
+  it.effect("is not held up by an attempt that cannot be interrupted", () =>
+    Effect.gen(function* () {
+      const { close, context } = yield* open(
+        TokenCache.layer({ line: { issue: Effect.uninterruptible(Effect.never) } })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* close
+      const error = yield* Effect.flip(TokenCache.refresh("line")).pipe(Effect.provide(context))
+      assert.strictEqual(error.reason, "Closed")
+    })
+  )
+
+  it.effect("does nothing afterwards, whatever is called", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+    return Effect.gen(function* () {
+      const { close, context } = yield* open(TokenCache.layer({ line: { issue: issuer.issue } }))
+      yield* Effect.gen(function* () {
+        const reader = yield* TokenCache.reader("line")
+        const last = yield* reader
+        yield* close
+        for (const closed of [
+          TokenCache.token("line"),
+          TokenCache.refresh("line"),
+          reader,
+          TokenCache.accessToken("line")
+        ]) {
+          assert.strictEqual((yield* Effect.flip(closed)).reason, "Closed")
+        }
+        yield* TokenCache.invalidate("line", last)
+        yield* TestClock.adjust("30 days")
+        assert.strictEqual((yield* TokenCache.status("line")).state, "stopped")
+        assert.strictEqual(issuer.calls.length, 1)
+      }).pipe(Effect.provide(context))
+    })
+  })
+
+  it.live("leaves no fiber and no timer", () =>
+    Effect.gen(function* () {
+      // Whatever else runs in this process may end meanwhile, but must not grow.
+      const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length
+      const before = { fibers: yield* Effect.map(Fiber.roots, (roots) => roots.length), timers: timers() }
+      const sources = {
+        ready: { issue: Effect.succeed(token) },
+        hangs: { issue: Effect.never },
+        slow: { issue: Effect.delay(Effect.succeed(token), "10 seconds") },
+        fails: { issue: Effect.fail("no") }
+      }
+      const { close, context } = yield* open(TokenCache.layer(sources))
+      yield* Effect.gen(function* () {
+        yield* TokenCache.token("ready")
+        yield* Effect.fork(Stream.runDrain(TokenCache.events))
+        yield* Effect.fork(Stream.runDrain(TokenCache.changes("ready")))
+        yield* Effect.fork(TokenCache.token("hangs"))
+        yield* Effect.sleep("20 millis")
+      }).pipe(Effect.provide(context))
+      assert.isTrue(timers() > before.timers)
+      yield* close
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      assert.isTrue((yield* Effect.map(Fiber.roots, (roots) => roots.length)) <= before.fibers)
+      assert.isTrue(timers() <= before.timers)
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  )
+
+  it("lets a process exit by itself", async () => {
+    const { code, signal, stdout } = await runProcess("exits.ts")
+    assert.deepStrictEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: "token-1\n" })
+  })
+})
+
+describe("TokenSource.revoke", () => {
+  const revoking = (revoke: (value: string) => Effect.Effect<unknown, unknown>) => ({
+    ...Issuer.scripted(Issuer.succeed("1 hour")),
+    revoke: (token: { readonly accessToken: Redacted.Redacted<string> }) => revoke(Redacted.value(token.accessToken))
+  })
+  const layer = (revoke: (value: string) => Effect.Effect<unknown, unknown>) => {
+    const { issue, revoke: revokeToken } = revoking(revoke)
+    return TokenCache.layer({ line: { issue, revoke: revokeToken } })
+  }
+
+  it.effect("is called with the last token when the layer closes", () => {
+    const revoked: Array<string> = []
+    return Effect.gen(function* () {
+      const { close, context } = yield* open(layer((value) => Effect.sync(() => revoked.push(value))))
+      yield* Effect.provide(Effect.zipRight(TokenCache.token("line"), TokenCache.refresh("line")), context)
+      assert.deepStrictEqual(revoked, [])
+      yield* close
+      assert.deepStrictEqual(revoked, ["token-2"])
+    })
+  })
+
+  it.effect("is called when a registered token's scope closes", () => {
+    const revoked: Array<string> = []
+    const { issue, revoke } = revoking((value) => Effect.sync(() => revoked.push(value)))
+    return Effect.gen(function* () {
+      yield* Effect.scoped(Effect.zipRight(TokenCache.register("line", { issue, revoke }), TokenCache.token("line")))
+      assert.deepStrictEqual(revoked, ["token-1"])
+    }).pipe(Effect.provide(TokenCache.layer({})))
+  })
+
+  it.effect("is not called for a token that was invalidated, has expired, or never was", () => {
+    const revoked: Array<string> = []
+    const issuer = Issuer.scripted(Issuer.succeed("1 minute"), Issuer.fail())
+    const revoke = () => Effect.sync(() => revoked.push("revoked"))
+    return Effect.gen(function* () {
+      const first = yield* open(TokenCache.layer({ line: { issue: issuer.issue, revoke } }))
+      yield* Effect.flatMap(TokenCache.token("line"), (token) => TokenCache.invalidate("line", token)).pipe(
+        Effect.provide(first.context)
+      )
+      yield* first.close
+      issuer.becomes(Issuer.succeed("1 minute"), Issuer.fail())
+      const second = yield* open(TokenCache.layer({ line: { issue: issuer.issue, revoke } }))
+      yield* TestClock.adjust("2 minutes")
+      yield* second.close
+      const third = yield* open(TokenCache.layer({ line: { issue: Effect.never, revoke } }))
+      yield* TestClock.adjust("1 second")
+      yield* third.close
+      assert.deepStrictEqual(revoked, [])
+    })
+  })
+
+  it.effect("that fails is logged, without the token", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ annotations, message }) => {
+      lines.push(`${JSON.stringify([...annotations])} ${String(message)}`)
+    })
+    return Effect.gen(function* () {
+      const { close, context } = yield* open(layer((value) => Effect.fail({ _tag: "Refused", value })))
+      yield* Effect.provide(TokenCache.token("line"), context)
+      yield* close
+      assert.deepStrictEqual(lines, [`[["token","line"]] Could not revoke the token: issue failed with Refused`])
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
+
+  it.effect("that hangs holds the layer up for 5 seconds at most", () =>
+    Effect.gen(function* () {
+      const { close, context } = yield* open(layer(() => Effect.uninterruptible(Effect.never)))
+      yield* Effect.provide(TokenCache.token("line"), context)
+      yield* close
+    })
+  )
+})
