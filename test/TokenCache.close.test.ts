@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream, TestClock } from "effect"
-import { IssuedToken, TokenCache } from "effect-token-cache"
+import { IssuedToken, TokenCache, type TokenUnavailable } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 import { runProcess } from "./support/process.js"
 
@@ -61,12 +61,8 @@ describe("closing the layer", () => {
         const reader = yield* TokenCache.reader("line")
         const last = yield* reader
         yield* close
-        for (const closed of [
-          TokenCache.token("line"),
-          TokenCache.refresh("line"),
-          reader,
-          TokenCache.accessToken("line")
-        ]) {
+        const calls = [TokenCache.token("line"), TokenCache.refresh("line"), reader, TokenCache.accessToken("line")]
+        for (const closed of calls.map(Effect.asVoid<unknown, TokenUnavailable, TokenCache>)) {
           assert.strictEqual((yield* Effect.flip(closed)).reason, "Closed")
         }
         yield* TokenCache.invalidate("line", last)

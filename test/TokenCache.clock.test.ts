@@ -1,0 +1,132 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, type Duration, Effect, TestClock } from "effect"
+import { TokenCache } from "effect-token-cache"
+import * as Issuer from "./support/issuer.js"
+import { startProcess } from "./support/process.js"
+
+const read = Effect.map(TokenCache.token("line"), Issuer.value)
+
+/** The test's clock with a wall clock that can be set; the monotonic clock and sleeping are left alone. */
+const settableClock = Effect.map(Effect.clock, (clock) => {
+  let offset = 0
+  const millis = () => clock.unsafeCurrentTimeMillis() + offset
+  const settable: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: millis,
+    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanos: clock.currentTimeNanos,
+    sleep: (duration) => clock.sleep(duration)
+  }
+  return {
+    clock: settable,
+    // TestClock.adjust moves the clock in the context, which has to be the test's own.
+    adjust: (duration: Duration.DurationInput) => Effect.withClock(TestClock.adjust(duration), clock),
+    set: (by: number) => {
+      offset += by
+    }
+  }
+})
+
+const hour = 3_600_000
+
+describe("a clock set back", () => {
+  it.effect("gives out no expired token, and keeps the token warm at the same pace", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust(2 * hour)
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* read, "token-1")
+        set(-hour)
+        assert.strictEqual(yield* read, "token-1")
+        yield* adjust("450 seconds")
+        assert.strictEqual(yield* read, "token-2")
+        const { expiresAt, nextAttemptAt } = yield* TokenCache.status("line")
+        const now = clock.unsafeCurrentTimeMillis()
+        assert.strictEqual(expiresAt, now + 900_000)
+        assert.strictEqual(nextAttemptAt, now + 450_000)
+        assert.strictEqual((yield* TokenCache.status("line")).state, "ready")
+        yield* adjust("1 hour")
+        assert.strictEqual(issuer.calls.length, 10)
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, jitter: 0 } })), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("gives out no expired token when the issuer is down", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail())
+    return Effect.gen(function* () {
+      yield* TestClock.adjust(2 * hour)
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* read
+        set(-hour)
+        yield* adjust("894 seconds")
+        assert.strictEqual(yield* read, "token-1")
+        yield* adjust("1 second")
+        assert.strictEqual((yield* Effect.flip(read)).reason, "IssueFailed")
+        assert.strictEqual((yield* TokenCache.status("line")).state, "down")
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, jitter: 0 } })), Effect.withClock(clock))
+    })
+  })
+})
+
+describe("a clock that jumps ahead, as after a suspend", () => {
+  it.effect("gives out no expired token: the first reader gets a new one", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      const { clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* read
+        set(8 * hour)
+        assert.strictEqual(yield* read, "token-2")
+        assert.strictEqual(issuer.calls.length, 2)
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("a reader of a token that is overdue but usable gets it, and wakes the refresh fiber", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* read
+        set(800_000)
+        assert.strictEqual(yield* read, "token-1")
+        yield* adjust(0)
+        assert.strictEqual(yield* read, "token-2")
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })), Effect.withClock(clock))
+    })
+  })
+})
+
+describe("a process suspended past expiry", () => {
+  it("gives out no expired token, then a fresh one", async () => {
+    const child = startProcess("suspended.ts")
+    const lines: Array<string> = []
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => lines.push(...text.trim().split("\n")))
+    const line = async (prefix: string) => {
+      for (let tries = 0; tries < 500; tries++) {
+        const found = lines.findLast((text) => text.startsWith(prefix))
+        if (found !== undefined) return found
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      throw new Error(`no line ${prefix} in ${lines.join("; ")}`)
+    }
+    try {
+      assert.strictEqual(await line("warm"), "warm token-1")
+      child.kill("SIGSTOP")
+      await new Promise((resolve) => setTimeout(resolve, 4000))
+      lines.length = 0
+      child.kill("SIGCONT")
+      // The very next read after the process goes on: the token of 3 seconds has expired meanwhile.
+      assert.strictEqual(await line("read"), "read token-2")
+      assert.deepStrictEqual(
+        lines.filter((text) => text.startsWith("expired")),
+        []
+      )
+    } finally {
+      child.kill("SIGKILL")
+    }
+  })
+})
