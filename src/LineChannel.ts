@@ -15,8 +15,8 @@ import * as Redacted from "effect/Redacted"
 import * as IssuedToken from "./IssuedToken.js"
 import * as LineApi from "./LineApi.js"
 import * as LineAssertion from "./LineAssertion.js"
+import * as LineRequest from "./LineRequest.js"
 import * as LineTokens from "./LineTokens.js"
-import * as TokenEndpoint from "./TokenEndpoint.js"
 import { IssueError } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
 
@@ -196,7 +196,7 @@ const issueBySecret = (path: string, options: LineTokens.SecretOptions): LineSou
 }
 
 const issueByAssertion = (
-  endpoint: TokenEndpoint.Endpoint,
+  endpoint: LineRequest.Endpoint,
   options: LineAssertion.LineAssertionOptions
 ): LineSource["issue"] =>
   Effect.flatMap(LineAssertion.sign(options), (assertion) =>
@@ -209,12 +209,9 @@ const revokeBySecret = (options: LineTokens.SecretOptions): LineSource["revoke"]
   return ({ accessToken }) => LineTokens.revokeV21({ channelId, channelSecret, accessToken, baseUrl })
 }
 
-const requestToken = (
-  endpoint: TokenEndpoint.Endpoint,
-  client: Readonly<Record<string, string>>
-): LineSource["issue"] =>
+const requestToken = (endpoint: LineRequest.Endpoint, client: Readonly<Record<string, string>>): LineSource["issue"] =>
   Effect.flatMap(
-    TokenEndpoint.post(endpoint, { grant_type: "client_credentials", ...client }),
+    LineRequest.post(endpoint, { grant_type: "client_credentials", ...client }),
     ({ status, body, requestId }) =>
       Effect.mapError(
         IssuedToken.fromOAuth(body),
@@ -223,7 +220,7 @@ const requestToken = (
   )
 
 /** Past the cap, and only then, LINE answers 400 in the shape of the Messaging API, not in that of OAuth. */
-const explainV21: TokenEndpoint.Explain = (answer) =>
+const explainV21: LineRequest.Explain = (answer) =>
   answer.status === 400 && Predicate.isRecord(answer.body) && "message" in answer.body && !("error" in answer.body)
     ? {
         message: "issuer answered 400: the channel has 30 live v2.1 tokens, the most that LINE allows",

@@ -10,14 +10,15 @@ import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as BearerClient from "./BearerClient.js"
 import * as LineApi from "./LineApi.js"
 import * as LineMessage from "./LineMessage.js"
 import * as LinePush from "./LinePush.js"
+import * as LineRequest from "./LineRequest.js"
 import type { TokenCache } from "./TokenCache.js"
-import * as TokenEndpoint from "./TokenEndpoint.js"
-import { TokenUnavailable } from "./TokenError.js"
+import type { TokenUnavailable } from "./TokenError.js"
 
 export type { Message } from "./LineMessage.js"
 export { text } from "./LineMessage.js"
@@ -125,7 +126,7 @@ const attempt = (
   request: HttpClientRequest.HttpClientRequest,
   retryKey: string
 ): Effect.Effect<LinePush.Pushed, LinePush.PushError | TokenUnavailable> =>
-  TokenEndpoint.send(client, request).pipe(
+  LineRequest.send(client, request).pipe(
     Effect.mapError((error) => noAnswer(error, request.url, retryKey)),
     Effect.timeoutFail({
       duration: attemptTimeout,
@@ -144,7 +145,7 @@ const noAnswer = (
   url: string,
   retryKey: string
 ): LinePush.PushError | TokenUnavailable => {
-  if (error.cause instanceof TokenUnavailable) {
+  if (isTokenUnavailable(error.cause)) {
     return error.cause
   }
   return error._tag === "RequestError" && error.reason !== "Transport"
@@ -155,10 +156,12 @@ const noAnswer = (
       })
     : new LinePush.PushError({
         reason: "Unavailable",
-        message: `LINE is unreachable: ${TokenEndpoint.describeFailure(error, url)}`,
+        message: `LINE is unreachable: ${LineRequest.describeFailure(error, url)}`,
         retryKey
       })
 }
+
+const isTokenUnavailable = (cause: unknown): cause is TokenUnavailable => Predicate.isTagged(cause, "TokenUnavailable")
 
 const toRetryKey = (retryKey: string | undefined): Effect.Effect<string, LinePush.PushError> => {
   if (retryKey === undefined) {

@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as LineApi from "./LineApi.js"
-import * as TokenEndpoint from "./TokenEndpoint.js"
+import * as LineRequest from "./LineRequest.js"
 
 /**
  * @since 0.1.0
@@ -85,13 +85,13 @@ export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
  *
  * @internal
  */
-export const fromAnswer = (answer: TokenEndpoint.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
+export const fromAnswer = (answer: LineRequest.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
   const { status, headers, body, requestId } = answer
-  const acceptedRequestId = TokenEndpoint.word(headers["x-line-accepted-request-id"])
+  const acceptedRequestId = LineRequest.word(headers["x-line-accepted-request-id"])
   // 409 is the answer to a retry key that LINE has seen; the header says that it accepted what came with it.
   const acceptedBefore = status === 409 && acceptedRequestId !== undefined
   const sentMessages = toSentMessages(body) ?? (acceptedBefore ? [] : undefined)
-  return (acceptedBefore || TokenEndpoint.isSuccess(status)) && sentMessages !== undefined
+  return (acceptedBefore || LineRequest.isSuccess(status)) && sentMessages !== undefined
     ? Either.right({
         sentMessages,
         retryKey,
@@ -109,7 +109,7 @@ const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =
       }))
     : undefined
 
-const toPushError = (answer: TokenEndpoint.Answer, retryKey: string): PushError => {
+const toPushError = (answer: LineRequest.Answer, retryKey: string): PushError => {
   const { status, requestId, retryAfter } = answer
   const reason = reasonOf(status)
   const explanation = advice[reason] ?? lineText(answer.body)

@@ -10,7 +10,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as LineApi from "./LineApi.js"
 import * as LineAssertion from "./LineAssertion.js"
-import * as TokenEndpoint from "./TokenEndpoint.js"
+import * as LineRequest from "./LineRequest.js"
 import { IssueError } from "./TokenError.js"
 
 /**
@@ -68,7 +68,7 @@ export const verifyShortLived = (
   const accessToken = redacted(options.accessToken)
   return Effect.flatMap(
     Effect.suspend(() =>
-      TokenEndpoint.post(
+      LineRequest.post(
         { baseUrl: options.baseUrl, path: "/v2/oauth/verify", explain: explainToken },
         { access_token: Redacted.value(accessToken) }
       )
@@ -91,7 +91,7 @@ export const verifyV21 = (options: TokenOptions): Effect.Effect<Verification, Is
   const accessToken = redacted(options.accessToken)
   return Effect.flatMap(
     Effect.suspend(() =>
-      TokenEndpoint.get(
+      LineRequest.get(
         { baseUrl: options.baseUrl, path: "/oauth2/v2.1/verify", explain: explainToken },
         { access_token: Redacted.value(accessToken) }
       )
@@ -111,7 +111,7 @@ export const revokeShortLived = (options: TokenOptions): Effect.Effect<void, Iss
   const accessToken = redacted(options.accessToken)
   return Effect.asVoid(
     Effect.suspend(() =>
-      TokenEndpoint.post(
+      LineRequest.post(
         { baseUrl: options.baseUrl, path: "/v2/oauth/revoke", explain: explainToken },
         { access_token: Redacted.value(accessToken) }
       )
@@ -133,7 +133,7 @@ export const revokeV21 = (
   const accessToken = redacted(options.accessToken)
   const channelSecret = redacted(options.channelSecret)
   return Effect.suspend(() =>
-    TokenEndpoint.post(
+    LineRequest.post(
       { baseUrl: options.baseUrl, path: "/oauth2/v2.1/revoke", explain: explainSecret },
       {
         client_id: options.channelId,
@@ -163,7 +163,7 @@ export const keyIds = (
 ): Effect.Effect<ReadonlyArray<string>, IssueError, HttpClient.HttpClient> =>
   LineAssertion.sign(options).pipe(
     Effect.flatMap((assertion) =>
-      TokenEndpoint.get(
+      LineRequest.get(
         { baseUrl: options.baseUrl, path: "/oauth2/v2.1/tokens/kid", explain: explainAssertion },
         assertionFields(assertion)
       )
@@ -186,26 +186,26 @@ export const assertionFields = (assertion: Redacted.Redacted<string>) => ({
 })
 
 /** @internal */
-export const explainSecret: TokenEndpoint.Explain = ({ status }) => ({
+export const explainSecret: LineRequest.Explain = ({ status }) => ({
   advice: status === 404 ? LineApi.checkBaseUrl : "Check LINE_CHANNEL_ID and LINE_CHANNEL_SECRET."
 })
 
 /** @internal */
-export const explainAssertion: TokenEndpoint.Explain = ({ status }) => ({
+export const explainAssertion: LineRequest.Explain = ({ status }) => ({
   advice:
     status === 404
       ? "Check LINE_KEY_ID: the key is not registered in this channel."
       : "Check LINE_CHANNEL_ID, LINE_KEY_ID and LINE_PRIVATE_KEY, and the clock of this machine."
 })
 
-const explainToken: TokenEndpoint.Explain = ({ status }) => ({
+const explainToken: LineRequest.Explain = ({ status }) => ({
   advice:
     status === 404
       ? LineApi.checkBaseUrl
       : "The token is malformed, expired, revoked, or of another kind than this endpoint is for."
 })
 
-const toVerification = ({ status, body, requestId }: TokenEndpoint.Answer): Effect.Effect<Verification, IssueError> =>
+const toVerification = ({ status, body, requestId }: LineRequest.Answer): Effect.Effect<Verification, IssueError> =>
   Predicate.isRecord(body) && typeof body.client_id === "string" && typeof body.expires_in === "number"
     ? Effect.succeed({
         channelId: body.client_id,

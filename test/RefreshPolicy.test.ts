@@ -124,11 +124,11 @@ describe("RefreshPolicy.make", () => {
 
     it.effect("a Retry-After is a floor, capped at an hour", () =>
       Effect.gen(function* () {
-        const after = (retryAfter: Duration.DurationInput) =>
+        const delayAfter = (retryAfter: Duration.DurationInput) =>
           Effect.map(delays({ jitter: 0 }, [failed({ reason: "Throttled", retryAfter })]), ([delay]) => delay)
-        assert.strictEqual(yield* after("10 minutes"), seconds(600))
-        assert.strictEqual(yield* after("5 seconds"), seconds(30))
-        assert.strictEqual(yield* after("1 day"), seconds(3600))
+        assert.strictEqual(yield* delayAfter("10 minutes"), seconds(600))
+        assert.strictEqual(yield* delayAfter("5 seconds"), seconds(30))
+        assert.strictEqual(yield* delayAfter("1 day"), seconds(3600))
       })
     )
 
