@@ -19,7 +19,7 @@ export const read = <A>(
     const now = clock.unsafeCurrentTimeMillis()
     const token = Entry.usable(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
-      return Effect.map(waitFor(supervisor, entry, now), select)
+      return Effect.map(nextToken(supervisor, entry, now + supervisor.options.readTimeout), select)
     }
     if (now >= entry.state.nextAttemptAt) {
       // Overdue: the timer did not count the time that the machine slept.
@@ -28,18 +28,15 @@ export const read = <A>(
     return Effect.succeed(select(token))
   })
 
-const waitFor = (supervisor: Supervisor, entry: Entry.Entry, now: number) => {
-  const rejected = rejection(entry, now)
-  return rejected === undefined
-    ? Effect.timeoutFail(nextToken(supervisor, entry), {
-        duration: supervisor.options.readTimeout,
-        onTimeout: () => Unavailable.timedOut(entry, supervisor.options.readTimeout)
-      })
-    : Effect.fail(rejected)
-}
-
-/** Lives through attempts until a token is still usable when the reader gets its turn. */
-const nextToken = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
+/**
+ * Lives through attempts until a token is usable when the reader itself gets its turn: it may have been invalidated since
+ * the attempt ended.
+ */
+const nextToken = (
+  supervisor: Supervisor,
+  entry: Entry.Entry,
+  until: number
+): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     const now = clock.unsafeCurrentTimeMillis()
     const token = Entry.usable(entry, now, clock.unsafeCurrentTimeNanos())
@@ -50,9 +47,15 @@ const nextToken = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<Ac
     if (rejected !== undefined) {
       return Effect.fail(rejected)
     }
-    const at = Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap)
-    return Effect.zipRight(supervisor.demand(entry, at), nextToken(supervisor, entry))
+    const outcome = supervisor.demand(entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
+    const inTime = Effect.timeoutFail(outcome, {
+      duration: until - now,
+      onTimeout: () => Unavailable.timedOut(entry, supervisor.options.readTimeout)
+    })
+    return Effect.zipRight(until === forEver ? outcome : inTime, nextToken(supervisor, entry, until))
   })
+
+const forEver = Number.POSITIVE_INFINITY
 
 /** A back-off is not undone by readers. */
 const rejection = (entry: Entry.Entry, now: number): TokenUnavailable | undefined => {
@@ -74,7 +77,7 @@ export const refresh = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effe
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    return supervisor.demand(entry, now)
+    return Effect.zipRight(supervisor.demand(entry, now), nextToken(supervisor, entry, forEver))
   })
 
 /** Waits for the outcome of the first attempt, which may be there already. */
