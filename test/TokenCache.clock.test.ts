@@ -102,7 +102,7 @@ describe("a clock that jumps ahead, as after a suspend", () => {
 
 describe("a process suspended past expiry", () => {
   it("gives out no expired token, then a fresh one", async () => {
-    const child = startProcess("suspended.ts")
+    const child = startProcess("test/processes/suspended.ts")
     const lines: Array<string> = []
     child.stdout?.setEncoding("utf8").on("data", (text: string) => lines.push(...text.trim().split("\n")))
     const line = async (prefix: string) => {

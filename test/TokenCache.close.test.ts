@@ -101,7 +101,7 @@ describe("closing the layer", () => {
   )
 
   it("lets a process exit by itself", async () => {
-    const { code, signal, stdout } = await runProcess("exits.ts")
+    const { code, signal, stdout } = await runProcess("test/processes/exits.ts")
     assert.deepStrictEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: "token-1\n" })
   })
 })

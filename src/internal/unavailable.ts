@@ -31,8 +31,7 @@ export const timedOut = (entry: Entry, readTimeout: number): TokenUnavailable =>
 
 export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
   const { consecutiveFailures, lastError, nextAttemptAt } = entry.state
-  const next =
-    nextAttemptAt === TokenState.never ? "" : `, next in ${Duration.format(Math.max(0, nextAttemptAt - now))}`
+  const next = nextAttemptAt === TokenState.never ? "" : `, next in ${wholeSeconds(nextAttemptAt - now)}`
   const advice = lastError?.advice === undefined ? "" : ` ${lastError.advice}`
   return unavailable(
     entry,
@@ -40,6 +39,9 @@ export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
     `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`
   )
 }
+
+const wholeSeconds = (millis: number): string =>
+  Duration.format(Duration.seconds(Math.max(0, Math.ceil(millis / 1000))))
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "")
 

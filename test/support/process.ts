@@ -1,29 +1,37 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** Starts a script of `test/processes` in a Node process of its own. */
-export const startProcess = (script: string, command: ReadonlyArray<string> = []): ChildProcess => {
-  const [program, ...args] = [...command, process.execPath, "--import", "tsx", `test/processes/${script}`]
-  return spawn(program!, args, { cwd: root, stdio: ["pipe", "pipe", "pipe"] })
+export interface ProcessOptions {
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+  /** What the process is started with, for example `faketime`. */
+  readonly wrapper?: ReadonlyArray<string>
 }
 
-/** Runs a script to its end, and kills it if it has none within 15 seconds. */
-export const runProcess = async (script: string, command: ReadonlyArray<string> = [], timeout = 15_000) => {
-  const child = startProcess(script, command)
+/** Starts a TypeScript file of this repository in a Node process of its own. */
+export const startProcess = (file: string, { args = [], env = {}, wrapper = [] }: ProcessOptions = {}) => {
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, "--import", "tsx", file, ...args]
+  return spawn(program, rest, { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] })
+}
+
+/** Waits for a process to end, and kills it if it does not within 15 seconds. */
+export const ended = async (child: ChildProcessWithoutNullStreams) => {
   let stdout = ""
   let stderr = ""
-  child.stdout?.on("data", (chunk) => {
+  child.stdout.on("data", (chunk) => {
     stdout += chunk
   })
-  child.stderr?.on("data", (chunk) => {
+  child.stderr.on("data", (chunk) => {
     stderr += chunk
   })
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeout)
+  const timer = setTimeout(() => child.kill("SIGKILL"), 15_000)
   const [code, signal] = await new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve) =>
     child.on("close", (code, signal) => resolve([code, signal]))
   )
   clearTimeout(timer)
   return { code, signal, stdout, stderr }
 }
+
+export const runProcess = (file: string, options?: ProcessOptions) => ended(startProcess(file, options))

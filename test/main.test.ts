@@ -1,0 +1,65 @@
+import { assert, describe, it } from "vitest"
+import { ended, runProcess, startProcess } from "./support/process.js"
+
+const main = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  runProcess("examples/main.ts", { args, env })
+
+/** Everything but printable text and line breaks. */
+const controlCharacters = /[^\P{Cc}\n]/u
+
+describe("npm start", () => {
+  it("keeps the tokens warm through a revocation and an outage, and exits with 0", async () => {
+    const { code, stderr, stdout } = await main(["--seconds", "9"])
+    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(stderr, "")
+    assert.notMatch(stdout, controlCharacters)
+    for (const part of [
+      /^LINE emulator at http:\/\/127\.0\.0\.1:\d+/m,
+      /^NAME +STATE +LIFETIME/m,
+      /^stateless +\* ready +\[[=|-]{20}\]/m,
+      /^stateless +issued #1, expires in 3s$/m,
+      /^v2\.1 +refused by the API: a new one is issued$/m,
+      /^(stateless|v2\.1) +failed: issuer answered 503$/m,
+      /^(stateless|v2\.1) +expired: readers have to wait$/m,
+      /^v2\.1 +pushed a message$/m,
+      /^\d+ issued, \d+ failed, \d+ pushed, \d+ not pushed$/m
+    ]) {
+      assert.match(stdout, part)
+    }
+    const afterOutage = stdout.slice(stdout.indexOf("token endpoints are back"))
+    assert.match(afterOutage, /^(stateless|v2\.1) +issued #/m)
+    assert.match(afterOutage, /^(stateless|v2\.1) +pushed a message$/m)
+    // The v2.1 tokens of the emulator look like JWTs.
+    assert.notInclude(stdout, "eyJ")
+  })
+
+  it("ends on Ctrl-C with its summary and 0", async () => {
+    const child = startProcess("examples/main.ts", {})
+    child.stdout.once("data", () => setTimeout(() => child.kill("SIGINT"), 1000))
+    const { code, signal, stdout } = await ended(child)
+    assert.deepStrictEqual({ code, signal }, { code: 0, signal: null })
+    assert.match(stdout, /\d+ issued, .* not pushed\n$/)
+  })
+
+  const refused: ReadonlyArray<readonly [string, ReadonlyArray<string>, Record<string, string>, RegExp]> = [
+    ["seconds that are no number", ["--seconds", "soon"], {}, /^--seconds takes a number/],
+    ["negative seconds", ["--seconds=-1"], {}, /^--seconds takes a number/],
+    ["an unknown argument", ["--minutes", "1"], {}, /--minutes.*Usage: npm start/],
+    ["a channel without its secret", [], { LINE_CHANNEL_ID: "1" }, /LINE_CHANNEL_SECRET/],
+    [
+      "a key id without the key",
+      [],
+      { LINE_CHANNEL_ID: "1", LINE_CHANNEL_SECRET: "s3cr3t", LINE_KEY_ID: "key" },
+      /LINE_PRIVATE_KEY/
+    ]
+  ]
+  for (const [name, args, env, message] of refused) {
+    it(`refuses ${name} in one line, and exits with 1`, async () => {
+      const { code, stderr, stdout } = await main(args, env)
+      assert.strictEqual(code, 1)
+      assert.match(stderr, message)
+      assert.strictEqual(stderr.trim().split("\n").length, 1)
+      assert.notInclude(stdout + stderr, "s3cr3t")
+    })
+  }
+})
