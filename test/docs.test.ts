@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import { assert, describe, it } from "vitest"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const files = (directory: string, extension: string): ReadonlyArray<string> =>
+  readdirSync(join(root, directory), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(extension))
+    .map((file) => join(directory, file))
+
+interface Example {
+  readonly path: string
+  readonly code: string
+}
+
+/** The fenced `ts` blocks of a file, each a module next to it. */
+const examples = (file: string): ReadonlyArray<Example> => {
+  const text = readFileSync(join(root, file), "utf8").replaceAll(/^ *\* ?/gm, file.endsWith(".ts") ? "" : "$&")
+  return Array.from(text.matchAll(/```ts\n([\s\S]*?)```/g), (block, index) => ({
+    path: join(root, "test", `${file.replaceAll(/[^A-Za-z0-9]/g, "-")}-${index + 1}.ts`),
+    code: block[1] ?? ""
+  }))
+}
+
+const problems = (all: ReadonlyArray<Example>): ReadonlyArray<string> => {
+  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root)
+  // An example may leave what it shows unused.
+  const host = ts.createCompilerHost({ ...options, noUnusedLocals: false })
+  const sources = new Map(all.map(({ code, path }) => [path, code]))
+  const { fileExists, getSourceFile, readFile } = host
+  host.fileExists = (path) => sources.has(path) || fileExists(path)
+  host.readFile = (path) => sources.get(path) ?? readFile(path)
+  host.getSourceFile = (path, language, ...rest) => {
+    const code = sources.get(path)
+    return code === undefined ? getSourceFile(path, language, ...rest) : ts.createSourceFile(path, code, language)
+  }
+  const program = ts.createProgram([...sources.keys()], { ...options, noUnusedLocals: false }, host)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(
+      ({ file, messageText, start }) =>
+        `${file === undefined ? "" : `${relative(root, file.fileName)}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1} `}${ts.flattenDiagnosticMessageText(messageText, "\n")}`
+    )
+}
+
+describe("the documentation", () => {
+  it("has examples that compile", { timeout: 120_000 }, () => {
+    const all = [...files("src", ".ts"), ...files("docs", ".md"), "README.md"].flatMap(examples)
+    assert.isTrue(all.length >= 10, `${all.length} examples`)
+    assert.deepStrictEqual(problems(all), [])
+  })
+
+  it("finds an example that does not compile", { timeout: 120_000 }, () => {
+    const wrong = {
+      path: join(root, "test", "wrong.ts"),
+      code: `import { TokenCache } from "effect-token-cache"\nTokenCache.tokn("line")\n`
+    }
+    assert.lengthOf(problems([wrong]), 1)
+  })
+})
