@@ -246,10 +246,7 @@ const errorFor = (
     ? new HttpClientError.RequestError({ ...error, request })
     : new HttpClientError.ResponseError({ ...error, request, response: new BearerResponse(request, error.response) })
 
-/**
- * A response that holds the request without the token. What came from the client is private, and its effects are made
- * when they run: printing reaches neither.
- */
+/** A response that holds the request without the token. The client's own is private: no way of printing reaches it. */
 class BearerResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
@@ -280,27 +277,27 @@ class BearerResponse extends Inspectable.Class implements HttpClientResponse.Htt
   }
 
   get json() {
-    return this.#read((original) => original.json)
+    return Effect.mapError(this.#original.json, (error) => this.#own(error))
   }
 
   get text() {
-    return this.#read((original) => original.text)
+    return Effect.mapError(this.#original.text, (error) => this.#own(error))
   }
 
   get urlParamsBody() {
-    return this.#read((original) => original.urlParamsBody)
+    return Effect.mapError(this.#original.urlParamsBody, (error) => this.#own(error))
   }
 
   get formData() {
-    return this.#read((original) => original.formData)
+    return Effect.mapError(this.#original.formData, (error) => this.#own(error))
   }
 
   get arrayBuffer() {
-    return this.#read((original) => original.arrayBuffer)
+    return Effect.mapError(this.#original.arrayBuffer, (error) => this.#own(error))
   }
 
   get stream() {
-    return Stream.suspend(() => Stream.mapError(this.#original.stream, (error) => this.#own(error)))
+    return Stream.mapError(this.#original.stream, (error) => this.#own(error))
   }
 
   toJSON() {
@@ -309,12 +306,6 @@ class BearerResponse extends Inspectable.Class implements HttpClientResponse.Htt
       request: this.request.toJSON(),
       status: this.status
     })
-  }
-
-  #read<A>(
-    body: (original: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, HttpClientError.ResponseError>
-  ): Effect.Effect<A, HttpClientError.ResponseError> {
-    return Effect.suspend(() => Effect.mapError(body(this.#original), (error) => this.#own(error)))
   }
 
   #own(error: HttpClientError.ResponseError): HttpClientError.ResponseError {

@@ -178,17 +178,17 @@ describe("BearerClient.make", () => {
       }).pipe(provide(issuer))
     })
 
-    it.effect.each<ReadonlyArray<string>>([
-      [],
-      ["api.example.com"],
-      [""],
-      ["https://api.example.com", "https://api.example.com/v1"],
-      ["https://api.example.com?version=1"],
-      ["https://api.example.com#top"],
-      ["https://user:hunter2@api.example.com"],
-      ["data:,api"],
-      ["*"]
-    ])("the origins %j are a defect", (origins) =>
+    it.effect.each([
+      { origins: [] },
+      { origins: ["api.example.com"] },
+      { origins: [""] },
+      { origins: ["https://api.example.com", "https://api.example.com/v1"] },
+      { origins: ["https://api.example.com?version=1"] },
+      { origins: ["https://api.example.com#top"] },
+      { origins: ["https://user:hunter2@api.example.com"] },
+      { origins: ["data:,api"] },
+      { origins: ["*"] }
+    ])("%j is a defect, InvalidOptions", ({ origins }) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(BearerClient.make("api", { origins }))
         const defect = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.dieOption(exit.cause)) : undefined

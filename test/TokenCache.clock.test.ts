@@ -71,6 +71,39 @@ describe("a clock set back", () => {
   })
 })
 
+describe("a clock set back during an attempt", () => {
+  it.effect("does not put its time limit off", () => {
+    const issuer = Issuer.scripted(Issuer.hang)
+    return Effect.gen(function* () {
+      yield* TestClock.adjust(2 * hour)
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* adjust("1 second")
+        set(-hour)
+        yield* adjust("5 seconds")
+        yield* adjust("24 seconds")
+        assert.strictEqual((yield* TokenCache.status("line")).lastError?.reason, "Timeout")
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })), Effect.withClock(clock))
+    })
+  })
+})
+
+describe("a clock with fractions of a millisecond", () => {
+  it.effect("leaves whole milliseconds in every instant", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("100500 micros"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("300 micros")
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("700100 micros")
+        const { expiresAt, issuedAt, nextAttemptAt } = yield* TokenCache.status("line")
+        assert.deepStrictEqual([issuedAt, expiresAt, nextAttemptAt], [1, 102, 1001])
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(issuer.calls.length, 4)
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })))
+    })
+  })
+})
+
 describe("a clock that jumps ahead, as after a suspend", () => {
   it.effect("gives out no expired token: the first reader gets a new one", () => {
     const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))

@@ -68,6 +68,12 @@ describe("closing the layer", () => {
         yield* TokenCache.invalidate("line", last)
         yield* TestClock.adjust("30 days")
         assert.strictEqual((yield* TokenCache.status("line")).state, "stopped")
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* TokenCache.register("late", { issue: issuer.issue })
+            assert.strictEqual((yield* Effect.flip(TokenCache.token("late"))).reason, "Closed")
+          })
+        )
         assert.strictEqual(issuer.calls.length, 1)
       }).pipe(Effect.provide(context))
     })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Redacted, Schedule, TestClock } from "effect"
+import { Duration, Effect, Fiber, Logger, Redacted, Schedule, TestClock, type Tracer } from "effect"
 import { IssuedToken, TokenCache } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 
@@ -210,6 +210,50 @@ describe("the refresh fiber", () => {
       assert.strictEqual(most, 3)
       assert.deepStrictEqual(order, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
     }).pipe(Effect.provide(TokenCache.layer(sources, { concurrency: 3 })))
+  })
+
+  it.effect("gets the place back of an attempt that was removed and cannot be interrupted", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 minute"))
+    return Effect.gen(function* () {
+      yield* TokenCache.register("stuck", { issue: Effect.uninterruptible(Effect.never) }).pipe(
+        Effect.zipRight(TestClock.adjust("1 second")),
+        Effect.scoped
+      )
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual((yield* status).state, "ready")
+    }).pipe(
+      Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } }, { concurrency: 1, readTimeout: "1 hour" }))
+    )
+  })
+
+  it.effect("survives a logger that throws", () => {
+    const issuer = Issuer.scripted(Issuer.fail(), Issuer.succeed("1 hour"))
+    const logger = Logger.make(() => {
+      throw new Error("disk full")
+    })
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("40 seconds")
+      assert.strictEqual(yield* read, "token-2")
+    }).pipe(Effect.provide(layer(issuer)), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
+
+  it.effect("gives each attempt a trace of its own, not the builder's", () => {
+    const spans: Array<Tracer.Span> = []
+    const issuer = Issuer.scripted(
+      Issuer.run(
+        Effect.flatMap(Effect.currentSpan, (span) => {
+          spans.push(span)
+          return Effect.succeed(IssuedToken.make({ accessToken: "traced", expiresIn: "1 hour" }))
+        })
+      )
+    )
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* read, "traced")
+      assert.deepStrictEqual(
+        spans.map(({ attributes, name, parent }) => [name, parent._tag, [...attributes]]),
+        [["TokenCache.refresh", "None", [["token_cache.token", "line"]]]]
+      )
+    }).pipe(Effect.provide(layer(issuer)), Effect.withSpan("startup"))
   })
 
   describe("a schedule of the source's own", () => {

@@ -14,12 +14,13 @@ import * as TokenState from "./tokenState.js"
 export const issue = (entry: Entry): Effect.Effect<IssuedToken, unknown> =>
   Effect.suspend(() => entry.source.issue).pipe(
     Effect.scoped,
-    Effect.provide(entry.context),
+    // Within the context, which holds the span that built the layer.
     Effect.withSpan("TokenCache.refresh", {
       root: true,
       captureStackTrace: false,
       attributes: { "token_cache.token": entry.name }
-    })
+    }),
+    Effect.provide(entry.context)
   )
 
 /** When an attempt is given up. */

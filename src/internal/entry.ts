@@ -34,7 +34,8 @@ export interface Entry extends Timed {
 }
 
 export interface Attempt {
-  readonly startedAt: number
+  /** Moved when the wall clock is set back. */
+  startedAt: number
   readonly startedAtNanos: bigint
   fiber: Fiber.RuntimeFiber<IssuedToken, unknown> | undefined
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */

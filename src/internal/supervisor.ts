@@ -1,13 +1,13 @@
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
@@ -15,12 +15,14 @@ import * as RefreshPolicy from "../RefreshPolicy.js"
 import { InvalidOptions, IssueError, type TokenUnavailable } from "../TokenError.js"
 import type { TokenSource } from "../TokenSource.js"
 import type { TokenEvent } from "../TokenStatus.js"
+import * as Alarm from "./alarm.js"
 import * as Attempt from "./attempt.js"
 import * as DeadlineQueue from "./deadlineQueue.js"
 import * as Entry from "./entry.js"
+import * as Fibers from "./fibers.js"
 import * as Places from "./places.js"
 import * as Scheduling from "./scheduling.js"
-import { atMost, nextTurn, sleepSlice } from "./time.js"
+import { nextTurn, watchSetBack } from "./time.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
 
@@ -60,36 +62,22 @@ export interface Supervisor {
 /** How many attempts may start before the event loop gets a turn. */
 const batch = 512
 
-/** How long interrupted attempts get to run their finalizers. */
-const grace = Duration.seconds(1)
-
-/** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
-const setBackTolerance = 1000
-
 export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
-    const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+    const fibers = yield* Fibers.make
     const events = yield* PubSub.unbounded<Option.Option<TokenEvent>>()
     const latch = yield* Effect.makeLatch(false)
     const entries = new Map<string, Entry.Entry>()
     const deadlines = DeadlineQueue.make<Entry.Entry>()
     const places = Places.make(options.concurrency)
-    const fibers = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
     let closed = false
 
     const now = () => clock.unsafeCurrentTimeMillis()
     const nanos = () => clock.unsafeCurrentTimeNanos()
     const wake = () => latch.unsafeOpen()
-
-    // `close` interrupts them: none outlives the layer. A FiberSet would wait for ever for an attempt that cannot be
-    // interrupted.
-    const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
-      const fiber = runFork(effect)
-      fibers.add(fiber)
-      fiber.addObserver(() => fibers.delete(fiber))
-      return fiber
-    }
+    const alarm = Alarm.make(clock, fibers, wake)
+    const setBackBy = watchSetBack(clock)
 
     const publish = (event: TokenEvent) => {
       events.unsafeOffer(Option.some(event))
@@ -99,7 +87,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       entry.state = state
       deadlines.schedule(entry, nextDeadline(entry))
       if (entry.observed !== undefined && !closed) {
-        fork(SubscriptionRef.set(entry.observed, state))
+        fibers.fork(SubscriptionRef.set(entry.observed, state))
       }
     }
 
@@ -114,12 +102,17 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
     const placeLostAt = (attempt: Entry.Attempt) => attempt.startedAt + options.readTimeout
 
     const start = (entry: Entry.Entry) => {
-      const attempt: Entry.Attempt = { startedAt: now(), startedAtNanos: nanos(), fiber: undefined, counted: false }
+      const attempt: Entry.Attempt = {
+        startedAt: Math.floor(now()),
+        startedAtNanos: nanos(),
+        fiber: undefined,
+        counted: false
+      }
       entry.wanted = false
       entry.attempt = attempt
       places.take(attempt)
       update(entry, TokenState.running(entry.state))
-      attempt.fiber = fork(Attempt.issue(entry))
+      attempt.fiber = fibers.fork(Attempt.issue(entry))
       attempt.fiber.addObserver((exit) => conclude(entry, attempt, exit))
     }
 
@@ -130,16 +123,28 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       }
       entry.attempt = undefined
       const endedAt = now()
-      fork(
+      fibers.fork(
         Attempt.outcome(entry, attempt, exit, options.leeway, endedAt).pipe(
           Effect.flatMap((outcome) =>
             Effect.flatMap(Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt), (nextAttemptAt) =>
               settle(entry, attempt, outcome, endedAt, nextAttemptAt)
             )
           ),
+          Effect.catchAllCause((cause) => giveUp(entry, endedAt, cause)),
           Effect.annotateLogs("token", entry.name)
         )
       )
+    }
+
+    /** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
+    const giveUp = (entry: Entry.Entry, endedAt: number, cause: Cause.Cause<never>): Effect.Effect<void> => {
+      if (entry.state.attempt === "running") {
+        const error = new IssueError({ reason: "Defect" })
+        update(entry, TokenState.failed(entry.state, error, endedAt + Scheduling.retryAfter(entry), endedAt))
+        complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+        wake()
+      }
+      return Effect.logError("The outcome of an attempt could not be dealt with", cause)
     }
 
     const settle = (
@@ -224,33 +229,17 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       return true
     }
 
-    const aheadOfMonotonic = () => now() - Number(nanos() / 1_000_000n)
-    let ahead = aheadOfMonotonic()
-
     const noticeSetBack = () => {
-      const skew = aheadOfMonotonic() - ahead
-      ahead += skew
-      if (skew < -setBackTolerance) {
+      const skew = setBackBy()
+      if (skew !== 0) {
         deadlines.shift(skew)
         for (const entry of entries.values()) {
+          if (entry.attempt !== undefined) {
+            entry.attempt.startedAt += skew
+          }
           update(entry, TokenState.shifted(entry.state, skew))
         }
       }
-    }
-
-    let alarm: { readonly at: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
-
-    const setAlarm = () => {
-      const at = deadlines.earliest()
-      if (at === TokenState.never || (alarm !== undefined && alarm.at <= at)) {
-        return
-      }
-      alarm?.fiber.unsafeInterruptAsFork(FiberId.none)
-      const ring = Effect.sync(() => {
-        alarm = undefined
-        wake()
-      })
-      alarm = { at, fiber: fork(Effect.zipRight(sleepSlice(at - now()), ring)) }
     }
 
     const loop = Effect.suspend(() => {
@@ -259,23 +248,25 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       if (startDue()) {
         return nextTurn
       }
-      setAlarm()
+      alarm.set(deadlines.earliest())
       return latch.await
     }).pipe(
-      Effect.catchAllCause((cause) => Effect.logError("The refresh fiber hit a defect and goes on", cause)),
+      Effect.catchAllCause((cause) =>
+        Effect.zipRight(Effect.logError("The refresh fiber hit a defect and goes on", cause), Effect.sleep("1 second"))
+      ),
       Effect.forever
     )
 
     const stop = (entry: Entry.Entry): Stopped => {
       const { attempt, state } = entry
-      entry.attempt = undefined
+      if (attempt !== undefined) {
+        places.giveBack(attempt)
+        entry.attempt = undefined
+      }
       update(entry, TokenState.stopped(state))
       complete(entry, () => Exit.fail(Unavailable.closed(entry)))
       return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
     }
-
-    const interrupt = (running: Iterable<Fiber.RuntimeFiber<unknown, unknown>>): Effect.Effect<unknown> =>
-      atMost(grace)(Fiber.interruptAll([...running]))
 
     const revoke = ({ entry, token }: Stopped) => (token === undefined ? Effect.void : Attempt.revoke(entry, token))
 
@@ -286,12 +277,27 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       closed = true
       const all = Array.from(entries.values(), stop)
       return Effect.gen(function* () {
-        yield* interrupt(fibers)
+        yield* fibers.interruptAll
         events.unsafeOffer(Option.none())
         yield* Effect.forEach(all, lastView, { discard: true })
         yield* Effect.forEach(all, revoke, { concurrency: options.concurrency, discard: true })
       })
     })
+
+    const backOff = (entry: Entry.Entry, at: number) => {
+      const error = refusedAgain(entry)
+      const state = TokenState.refusedAgain(entry.state, error)
+      const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
+      update(entry, state)
+      fibers.fork(
+        Effect.map(next, (nextAttemptAt) => {
+          if (entry.state === state) {
+            update(entry, TokenState.postponed(state, nextAttemptAt))
+            wake()
+          }
+        })
+      )
+    }
 
     // Made at once, not when the effect is run: the attempt may end before.
     const outcome = (entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> => {
@@ -313,9 +319,9 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           if (entries.has(name)) {
             return Effect.fail(nameTaken(name))
           }
-          const entry = Entry.make(name, source, context, now())
+          const entry = Entry.make(name, source, context, Math.ceil(now()))
           entries.set(name, entry)
-          update(entry, entry.state)
+          update(entry, closed ? TokenState.stopped(entry.state) : entry.state)
           wake()
           return Effect.succeed(entry)
         }),
@@ -327,7 +333,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           const stopped = stop(entry)
           entries.delete(entry.name)
           publish({ _tag: "Dropped", name: entry.name, at: now() })
-          const interrupted = stopped.fiber === undefined ? Effect.void : interrupt([stopped.fiber])
+          const interrupted = stopped.fiber === undefined ? Effect.void : fibers.interrupt([stopped.fiber])
           return Effect.zipRight(interrupted, revoke(stopped))
         }),
       demand: (entry, at) => {
@@ -363,21 +369,6 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
               backOff(entry, at)
           }
         })
-    }
-
-    function backOff(entry: Entry.Entry, at: number) {
-      const error = refusedAgain(entry)
-      const state = TokenState.refusedAgain(entry.state, error)
-      const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
-      update(entry, state)
-      fork(
-        Effect.map(next, (nextAttemptAt) => {
-          if (entry.state === state) {
-            update(entry, TokenState.postponed(state, nextAttemptAt))
-            wake()
-          }
-        })
-      )
     }
   })
 

@@ -27,3 +27,17 @@ export const atMost =
       Effect.disconnect(self),
       Effect.as(Effect.withClock(Effect.sleep(duration), Clock.make()), undefined)
     ).pipe(Effect.interruptible)
+
+/** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
+const setBackTolerance = 1000
+
+/** Gives how far the wall clock was set back since the last call, as a negative number of milliseconds; 0 if it was not. */
+export const watchSetBack = (clock: Clock.Clock): (() => number) => {
+  const aheadOfMonotonic = () => clock.unsafeCurrentTimeMillis() - Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+  let ahead = aheadOfMonotonic()
+  return () => {
+    const skew = aheadOfMonotonic() - ahead
+    ahead += skew
+    return skew < -setBackTolerance ? skew : 0
+  }
+}

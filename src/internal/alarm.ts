@@ -1,0 +1,28 @@
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import type { Fibers } from "./fibers.js"
+import { sleepSlice } from "./time.js"
+
+/**
+ * Rings when an instant has come, or some time before: who hears it looks at the clock. Setting it to an earlier instant
+ * replaces the sleep; a later one waits for its turn.
+ */
+export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
+  let sleeping: { readonly until: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
+  return {
+    set: (instant: number): void => {
+      if (instant === Number.POSITIVE_INFINITY || (sleeping !== undefined && sleeping.until <= instant)) {
+        return
+      }
+      sleeping?.fiber.unsafeInterruptAsFork(FiberId.none)
+      const wakeUp = Effect.sync(() => {
+        sleeping = undefined
+        ring()
+      })
+      const sleep = sleepSlice(instant - clock.unsafeCurrentTimeMillis())
+      sleeping = { until: instant, fiber: fibers.fork(Effect.zipRight(sleep, wakeUp)) }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import { atMost } from "./time.js"
+
+type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/** The fibers of one layer. Unlike a `FiberSet`, closing does not wait for ever for one that cannot be interrupted. */
+export interface Fibers {
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  /** Interrupts fibers and lets them run their finalizers, for at most a second. */
+  readonly interrupt: (fibers: Iterable<AnyFiber>) => Effect.Effect<void>
+  readonly interruptAll: Effect.Effect<void>
+}
+
+const grace = Duration.seconds(1)
+
+export const make: Effect.Effect<Fibers> = Effect.map(Effect.runtime<never>(), (runtime) => {
+  const runFork = Runtime.runFork(runtime)
+  const running = new Set<AnyFiber>()
+  const interrupt = (fibers: Iterable<AnyFiber>) => Effect.asVoid(atMost(grace)(Fiber.interruptAll([...fibers])))
+  return {
+    fork: (effect) => {
+      const fiber = runFork(effect)
+      running.add(fiber)
+      fiber.addObserver(() => running.delete(fiber))
+      return fiber
+    },
+    interrupt,
+    interruptAll: Effect.suspend(() => interrupt(running))
+  }
+})
