@@ -653,6 +653,9 @@ describe("BearerClient.make", () => {
         Effect.flatMap(get("/json"), HttpClientResponse.schemaBodyJson(Schema.Struct({ id: Schema.Number }))),
       "a failure of filterStatusOk": (get) => Effect.flatMap(get("/500"), HttpClientResponse.filterStatusOk),
       "a text that was cut off": (get) => text(get("/cut-off")),
+      "an arrayBuffer that was cut off": (get) => Effect.flatMap(get("/cut-off"), (response) => response.arrayBuffer),
+      "a urlParamsBody that was cut off": (get) =>
+        Effect.flatMap(get("/cut-off"), (response) => response.urlParamsBody),
       "a stream that was cut off": (get) => Stream.runDrain(HttpClientResponse.stream(get("/cut-off"))),
       "a connection that was reset": (get) => get("/hang-up"),
       "an interruption": (get) => Effect.timeout(get("/silent"), "50 millis")
