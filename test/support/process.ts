@@ -6,6 +6,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 export interface ProcessOptions {
   readonly args?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
+  /** In milliseconds. Default: 15 seconds. */
+  readonly timeout?: number
   /** What the process is started with, for example `faketime`. */
   readonly wrapper?: ReadonlyArray<string>
 }
@@ -16,8 +18,8 @@ export const startProcess = (file: string, { args = [], env = {}, wrapper = [] }
   return spawn(program, rest, { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] })
 }
 
-/** Waits for a process to end, and kills it if it does not within 15 seconds. */
-export const ended = async (child: ChildProcessWithoutNullStreams) => {
+/** Waits for a process to end, and kills it if it does not in time. */
+export const ended = async (child: ChildProcessWithoutNullStreams, timeout = 15_000) => {
   let stdout = ""
   let stderr = ""
   child.stdout.on("data", (chunk) => {
@@ -26,7 +28,7 @@ export const ended = async (child: ChildProcessWithoutNullStreams) => {
   child.stderr.on("data", (chunk) => {
     stderr += chunk
   })
-  const timer = setTimeout(() => child.kill("SIGKILL"), 15_000)
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeout)
   const [code, signal] = await new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve) =>
     child.on("close", (code, signal) => resolve([code, signal]))
   )
@@ -34,4 +36,5 @@ export const ended = async (child: ChildProcessWithoutNullStreams) => {
   return { code, signal, stdout, stderr }
 }
 
-export const runProcess = (file: string, options?: ProcessOptions) => ended(startProcess(file, options))
+export const runProcess = (file: string, options?: ProcessOptions) =>
+  ended(startProcess(file, options), options?.timeout)
