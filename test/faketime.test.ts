@@ -9,11 +9,14 @@ if (!found && process.env.REQUIRE_PARTS === undefined) {
 }
 
 it.runIf(found || process.env.REQUIRE_PARTS !== undefined)(
-  "a 30-day token is refreshed after 27 days, by real timers on a clock that runs 200,000 times as fast",
-  { timeout: 60_000 },
+  "a 30-day token is refreshed after 27 days, by real timers on a clock that runs 100,000 times as fast",
+  // At this speed a stall of the machine of 2 seconds is more than 2 days: that alone may be tried again.
+  { timeout: 60_000, retry: 2 },
   async () => {
-    const wrapper = ["faketime", "-f", "+0 x200000"]
+    const wrapper = ["faketime", "-f", "+0 x100000"]
     const { code, stderr, stdout } = await runProcess("test/processes/thirtyDays.ts", { wrapper, timeout: 50_000 })
-    assert.deepStrictEqual({ code, stderr, stdout }, { code: 0, stderr: "", stdout: "2 issues, 27 days\n" })
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+    // Without its timer the token would be issued anew only when a reader finds it expired, at 30 days.
+    assert.match(stdout, /^2 issues, (27|28) days\n$/)
   }
 )
