@@ -92,6 +92,8 @@ export const send = (
     // A client of the caller's may hold filterStatusOk.
     Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
     Effect.flatMap(read),
+    // A stream that breaks fails in a fiber of its own, whose log would show the request.
+    Effect.withUnhandledErrorLogLevel(Option.none()),
     withoutRedirects
   )
 

@@ -15,7 +15,6 @@ import type * as Entry from "./internal/entry.js"
 import * as Observing from "./internal/observing.js"
 import * as Reading from "./internal/reading.js"
 import * as Supervisor from "./internal/supervisor.js"
-import * as TokenState from "./internal/tokenState.js"
 import * as Unavailable from "./internal/unavailable.js"
 import { invalidDuration } from "./RefreshPolicy.js"
 import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
@@ -102,16 +101,16 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
    */
   static layer<const S extends Readonly<Record<string, AnySource>>>(
     sources: S & NoExcess<S>,
-    options: TokenCacheOptions & { readonly prefetch: "sync" }
+    options?: TokenCacheOptions & { readonly prefetch?: "async" | undefined }
+  ): Layer.Layer<TokenCache, InvalidOptions | SourceError<S[keyof S]>, Exclude<SourceContext<S[keyof S]>, Scope.Scope>>
+  static layer<const S extends Readonly<Record<string, AnySource>>>(
+    sources: S & NoExcess<S>,
+    options: TokenCacheOptions
   ): Layer.Layer<
     TokenCache,
     InvalidOptions | TokenUnavailable | SourceError<S[keyof S]>,
     Exclude<SourceContext<S[keyof S]>, Scope.Scope>
   >
-  static layer<const S extends Readonly<Record<string, AnySource>>>(
-    sources: S & NoExcess<S>,
-    options?: TokenCacheOptions
-  ): Layer.Layer<TokenCache, InvalidOptions | SourceError<S[keyof S]>, Exclude<SourceContext<S[keyof S]>, Scope.Scope>>
   static layer(
     sources: Readonly<Record<string, AnySource>>,
     options: TokenCacheOptions = {}
@@ -277,15 +276,16 @@ const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
   const lookup = <A, E>(
     name: string,
     f: (entry: Entry.Entry) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | TokenUnavailable> => {
-    const entry = supervisor.entries.get(name)
-    return entry === undefined ? Effect.fail(Unavailable.unknownName(name, supervisor.entries.keys())) : f(entry)
-  }
+  ): Effect.Effect<A, E | TokenUnavailable> =>
+    // When it is run, not when it is made: the name may be registered, or registered anew, in between.
+    Effect.suspend((): Effect.Effect<A, E | TokenUnavailable> => {
+      const entry = supervisor.entries.get(name)
+      return entry === undefined ? Effect.fail(Unavailable.unknownName(name, supervisor.entries.keys())) : f(entry)
+    })
   return {
     register: (name, source) =>
-      Effect.acquireRelease(
-        Effect.flatMap(makeSource(name, source), (made) => addSource(supervisor, name, made)),
-        supervisor.remove
+      Effect.flatMap(makeSource(name, source), (made) =>
+        Effect.acquireRelease(addSource(supervisor, name, made), supervisor.remove)
       ),
     token: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, value)),
     accessToken: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, identity)),
@@ -294,9 +294,7 @@ const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
     invalidate: (name, token) =>
       Effect.suspend(() => {
         const entry = supervisor.entries.get(name)
-        return entry?.state.token !== undefined && TokenState.sameToken(entry.state.token.accessToken, token)
-          ? supervisor.invalidate(entry)
-          : Effect.void
+        return entry === undefined ? Effect.void : supervisor.invalidate(entry, token)
       }),
     status: (name) => lookup(name, Observing.status),
     statuses: Observing.statuses(supervisor.entries),

@@ -96,7 +96,7 @@ describe("a clock with fractions of a millisecond", () => {
       yield* Effect.gen(function* () {
         yield* TestClock.adjust("700100 micros")
         const { expiresAt, issuedAt, nextAttemptAt } = yield* TokenCache.status("line")
-        assert.deepStrictEqual([issuedAt, expiresAt, nextAttemptAt], [1, 102, 1001])
+        assert.deepStrictEqual([issuedAt, expiresAt, nextAttemptAt], [0, 101, 1000])
         yield* TestClock.adjust("3 seconds")
         assert.strictEqual(issuer.calls.length, 4)
       }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })))
@@ -114,6 +114,21 @@ describe("a clock that jumps ahead, as after a suspend", () => {
         set(8 * hour)
         assert.strictEqual(yield* read, "token-2")
         assert.strictEqual(issuer.calls.length, 2)
+      }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("puts no time limit off that comes after it", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("24 hours"), Issuer.hang)
+    return Effect.gen(function* () {
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* read
+        yield* adjust(0)
+        set(25 * hour)
+        yield* Effect.fork(Effect.exit(read))
+        yield* adjust("60 seconds")
+        assert.strictEqual((yield* TokenCache.status("line")).lastError?.reason, "Timeout")
       }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue } })), Effect.withClock(clock))
     })
   })

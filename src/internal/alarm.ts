@@ -13,7 +13,12 @@ export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
   let sleeping: { readonly until: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
   return {
     set: (instant: number): void => {
-      if (instant === Number.POSITIVE_INFINITY || (sleeping !== undefined && sleeping.until <= instant)) {
+      if (instant === Number.POSITIVE_INFINITY) {
+        return
+      }
+      const millis = Math.max(1, instant - clock.unsafeCurrentTimeMillis())
+      const until = Number(clock.unsafeCurrentTimeNanos() / 1_000_000n) + millis
+      if (sleeping !== undefined && sleeping.until <= until) {
         return
       }
       sleeping?.fiber.unsafeInterruptAsFork(FiberId.none)
@@ -21,8 +26,8 @@ export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
         sleeping = undefined
         ring()
       })
-      const sleep = sleepSlice(instant - clock.unsafeCurrentTimeMillis())
-      sleeping = { until: instant, fiber: fibers.fork(Effect.zipRight(sleep, wakeUp)) }
+      const sleep = sleepSlice(millis)
+      sleeping = { until, fiber: fibers.fork(Effect.zipRight(sleep, wakeUp)) }
     }
   }
 }

@@ -1,6 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
@@ -8,51 +9,39 @@ import type { IssueOutcome } from "../RefreshPolicy.js"
 import { IssueError } from "../TokenError.js"
 import type { Attempt, Entry } from "./entry.js"
 import { atMost } from "./time.js"
-import * as TokenState from "./tokenState.js"
 
-/** One run of the issuer, in a scope and a trace of its own. */
-export const issue = (entry: Entry): Effect.Effect<IssuedToken, unknown> =>
+/**
+ * One run of the issuer, in a scope and a trace of its own, and what it comes to. It ends in an outcome, not in the
+ * issuer's own error or answer: those may hold a secret, and spans and the log of failed fibers print them.
+ */
+export const issue = (
+  entry: Entry,
+  accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
+): Effect.Effect<IssueOutcome> =>
   Effect.suspend(() => entry.source.issue).pipe(
     Effect.scoped,
+    Effect.flatMap(accept),
+    Effect.mapErrorCause((cause) => Cause.fail(toIssueError(cause))),
     // Within the context, which holds the span that built the layer.
     Effect.withSpan("TokenCache.refresh", {
       root: true,
       captureStackTrace: false,
       attributes: { "token_cache.token": entry.name }
     }),
-    Effect.provide(entry.context)
+    Effect.provide(entry.context),
+    Effect.exit
   )
 
 /** When an attempt is given up. */
 export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
-  attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds")
-
-/** What an attempt that ended at `now` comes to. */
-export const outcome = (
-  entry: Entry,
-  attempt: Attempt,
-  exit: Exit.Exit<IssuedToken, unknown>,
-  leeway: number,
-  now: number
-): Effect.Effect<IssueOutcome> =>
-  Effect.flatMap(exit, (issued) =>
-    TokenState.accept(entry.state, issued, {
-      startedAt: attempt.startedAt,
-      now,
-      leeway,
-      defaultLifetime: entry.source.defaultLifetime
-    })
-  ).pipe(
-    Effect.mapErrorCause((cause) => Cause.fail(toIssueError(cause))),
-    Effect.exit
-  )
+  Math.ceil(attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds"))
 
 /** Why an attempt failed, with nothing of the original error but its tag or name: it may hold a request or a secret. */
 export const toIssueError = (cause: Cause.Cause<unknown>): IssueError => {
   const failure = Cause.failureOption(cause)
   if (failure._tag === "Some") {
     return isIssueError(failure.value)
-      ? failure.value
+      ? IssueError.copy(failure.value)
       : new IssueError({ reason: "Unreachable", message: `issue failed with ${nameOf(failure.value)}` })
   }
   const defect = Cause.dieOption(cause)
@@ -77,7 +66,7 @@ const revokeTimeout = Duration.seconds(5)
 export const revoke = (entry: Entry, token: AccessToken): Effect.Effect<void> =>
   entry.source.revoke === undefined
     ? Effect.void
-    : entry.source.revoke(token).pipe(
+    : revoking(entry.source.revoke, token).pipe(
         Effect.scoped,
         Effect.provide(entry.context),
         Effect.exit,
@@ -91,3 +80,9 @@ export const revoke = (entry: Entry, token: AccessToken): Effect.Effect<void> =>
         ),
         Effect.annotateLogs("token", entry.name)
       )
+
+// What throws before there is an effect is a failure to revoke as well.
+const revoking = <R>(
+  revoke: (token: AccessToken) => Effect.Effect<unknown, unknown, R>,
+  token: AccessToken
+): Effect.Effect<unknown, unknown, R> => Effect.suspend(() => revoke(token))

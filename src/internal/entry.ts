@@ -2,7 +2,8 @@ import type * as Context from "effect/Context"
 import type * as Deferred from "effect/Deferred"
 import type * as Fiber from "effect/Fiber"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
-import type { AccessToken, IssuedToken } from "../IssuedToken.js"
+import type { AccessToken } from "../IssuedToken.js"
+import type { IssueOutcome } from "../RefreshPolicy.js"
 import type { TokenUnavailable } from "../TokenError.js"
 import type { TokenSource } from "../TokenSource.js"
 import type { TokenStatus } from "../TokenStatus.js"
@@ -37,7 +38,7 @@ export interface Attempt {
   /** Moved when the wall clock is set back. */
   startedAt: number
   readonly startedAtNanos: bigint
-  fiber: Fiber.RuntimeFiber<IssuedToken, unknown> | undefined
+  fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
 }

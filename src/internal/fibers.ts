@@ -22,7 +22,7 @@ export const make: Effect.Effect<Fibers> = Effect.map(Effect.runtime<never>(), (
   const interrupt = (fibers: Iterable<AnyFiber>) => Effect.asVoid(atMost(grace)(Fiber.interruptAll([...fibers])))
   return {
     fork: (effect) => {
-      const fiber = runFork(effect)
+      const fiber = runFork(Effect.interruptible(effect))
       running.add(fiber)
       fiber.addObserver(() => running.delete(fiber))
       return fiber

@@ -22,8 +22,9 @@ export const afterAttempt = (
 ): Effect.Effect<number> => {
   const earliest = earliestAfter(entry, outcome, startedAt, now)
   const before = Exit.isSuccess(outcome) && TokenState.replacesRefused(entry.state) ? entry.scheduleState : undefined
+  const { fallback } = entry
   return Effect.map(step(entry, outcome, startedAt, entry.scheduleState), (at) => {
-    entry.scheduleStateBefore = before
+    entry.scheduleStateBefore = entry.fallback === fallback ? before : undefined
     return Math.ceil(Math.max(at, earliest))
   })
 }

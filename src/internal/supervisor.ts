@@ -1,4 +1,4 @@
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
@@ -56,7 +57,7 @@ export interface Supervisor {
   /** Waits for the next attempt to end, counted from this call. */
   readonly outcome: (entry: Entry.Entry) => Effect.Effect<AccessToken, TokenUnavailable>
   /** Drops the current token: see `TokenCache.invalidate`. */
-  readonly invalidate: (entry: Entry.Entry) => Effect.Effect<void>
+  readonly invalidate: (entry: Entry.Entry, token: Redacted.Redacted<string>) => Effect.Effect<void>
 }
 
 /** How many attempts may start before the event loop gets a turn. */
@@ -73,7 +74,8 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
     const places = Places.make(options.concurrency)
     let closed = false
 
-    const now = () => clock.unsafeCurrentTimeMillis()
+    // A TestClock may stand between two milliseconds.
+    const now = () => Math.floor(clock.unsafeCurrentTimeMillis())
     const nanos = () => clock.unsafeCurrentTimeNanos()
     const wake = () => latch.unsafeOpen()
     const alarm = Alarm.make(clock, fibers, wake)
@@ -99,11 +101,11 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         : Math.min(due, Attempt.timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt) : TokenState.never)
     }
 
-    const placeLostAt = (attempt: Entry.Attempt) => attempt.startedAt + options.readTimeout
+    const placeLostAt = (attempt: Entry.Attempt) => Math.ceil(attempt.startedAt + options.readTimeout)
 
     const start = (entry: Entry.Entry) => {
       const attempt: Entry.Attempt = {
-        startedAt: Math.floor(now()),
+        startedAt: now(),
         startedAtNanos: nanos(),
         fiber: undefined,
         counted: false
@@ -112,24 +114,40 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       entry.attempt = attempt
       places.take(attempt)
       update(entry, TokenState.running(entry.state))
-      attempt.fiber = fibers.fork(Attempt.issue(entry))
-      attempt.fiber.addObserver((exit) => conclude(entry, attempt, exit))
+      const fiber = fibers.fork(Attempt.issue(entry, (issued) => accept(entry, attempt, issued)))
+      attempt.fiber = fiber
+      fiber.addObserver((exit) => conclude(entry, attempt, Exit.flatten(exit)))
+      if (entry.attempt !== attempt) {
+        // The issuer has removed its own token, before there was a fiber to interrupt.
+        fiber.unsafeInterruptAsFork(FiberId.none)
+      }
     }
 
-    const conclude = (entry: Entry.Entry, attempt: Entry.Attempt, exit: Exit.Exit<IssuedToken, unknown>) => {
+    const accept = (entry: Entry.Entry, attempt: Entry.Attempt, issued: IssuedToken) => {
+      // Or the token would get the instants of a clock that is gone.
+      noticeSetBack()
+      return TokenState.accept(entry.state, issued, {
+        startedAt: attempt.startedAt,
+        now: now(),
+        leeway: options.leeway,
+        defaultLifetime: entry.source.defaultLifetime
+      })
+    }
+
+    const conclude = (entry: Entry.Entry, attempt: Entry.Attempt, exit: Exit.Exit<AccessToken, IssueError>) => {
       places.giveBack(attempt)
+      wake()
+      noticeSetBack()
       if (entry.attempt !== attempt || closed) {
         return
       }
       entry.attempt = undefined
       const endedAt = now()
+      // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
+      const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(Attempt.toIssueError(cause)))
       fibers.fork(
-        Attempt.outcome(entry, attempt, exit, options.leeway, endedAt).pipe(
-          Effect.flatMap((outcome) =>
-            Effect.flatMap(Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt), (nextAttemptAt) =>
-              settle(entry, attempt, outcome, endedAt, nextAttemptAt)
-            )
-          ),
+        Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
+          Effect.flatMap((nextAttemptAt) => settle(entry, attempt, outcome, endedAt, nextAttemptAt)),
           Effect.catchAllCause((cause) => giveUp(entry, endedAt, cause)),
           Effect.annotateLogs("token", entry.name)
         )
@@ -280,13 +298,13 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         yield* fibers.interruptAll
         events.unsafeOffer(Option.none())
         yield* Effect.forEach(all, lastView, { discard: true })
-        yield* Effect.forEach(all, revoke, { concurrency: options.concurrency, discard: true })
+        yield* Effect.forEach(all, revoke, { concurrency: "unbounded", discard: true })
       })
     })
 
     const backOff = (entry: Entry.Entry, at: number) => {
       const error = refusedAgain(entry)
-      const state = TokenState.refusedAgain(entry.state, error)
+      const state = TokenState.postponed(TokenState.refusedAgain(entry.state, error), at + Scheduling.retryAfter(entry))
       const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
       update(entry, state)
       fibers.fork(
@@ -305,7 +323,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       return Deferred.await(entry.waiting)
     }
 
-    yield* Effect.forkScoped(loop)
+    yield* Effect.forkScoped(Effect.interruptible(loop))
     yield* Effect.addFinalizer(() => close)
 
     return {
@@ -319,7 +337,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           if (entries.has(name)) {
             return Effect.fail(nameTaken(name))
           }
-          const entry = Entry.make(name, source, context, Math.ceil(now()))
+          const entry = Entry.make(name, source, context, now())
           entries.set(name, entry)
           update(entry, closed ? TokenState.stopped(entry.state) : entry.state)
           wake()
@@ -332,6 +350,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
           }
           const stopped = stop(entry)
           entries.delete(entry.name)
+          wake()
           publish({ _tag: "Dropped", name: entry.name, at: now() })
           const interrupted = stopped.fiber === undefined ? Effect.void : fibers.interrupt([stopped.fiber])
           return Effect.zipRight(interrupted, revoke(stopped))
@@ -351,8 +370,11 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         return outcome(entry)
       },
       outcome,
-      invalidate: (entry) =>
+      invalidate: (entry, token) =>
         Effect.sync(() => {
+          if (entry.state.token === undefined || !TokenState.sameToken(entry.state.token.accessToken, token)) {
+            return
+          }
           const at = now()
           publish({ _tag: "Invalidated", name: entry.name, at })
           switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
@@ -374,7 +396,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
 
 interface Stopped {
   readonly entry: Entry.Entry
-  readonly fiber: Fiber.RuntimeFiber<IssuedToken, unknown> | undefined
+  readonly fiber: Fiber.RuntimeFiber<RefreshPolicy.IssueOutcome> | undefined
   /** The token to revoke. */
   readonly token: AccessToken | undefined
 }

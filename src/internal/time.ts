@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 
 const longestSleep = Duration.toMillis("1 day")
 
@@ -8,7 +9,8 @@ const longestSleep = Duration.toMillis("1 day")
  * Sleeps for a duration, or a part of it: `Effect.sleep` never wakes above 2^31-1 ms, and timers neither count the time a
  * machine is suspended nor notice a clock that is set. Who wakes looks at the clock again.
  */
-export const sleepSlice = (millis: number): Effect.Effect<void> => Effect.sleep(Math.min(millis, longestSleep))
+export const sleepSlice = (millis: number): Effect.Effect<void> =>
+  Effect.sleep(Math.ceil(Math.min(millis, longestSleep)))
 
 /** Lets the event loop take a turn, so that a large batch of work does not hold up timers and sockets. */
 export const nextTurn: Effect.Effect<void> = Effect.async((resume) => {
@@ -26,7 +28,12 @@ export const atMost =
     Effect.raceFirst(
       Effect.disconnect(self),
       Effect.as(Effect.withClock(Effect.sleep(duration), Clock.make()), undefined)
-    ).pipe(Effect.interruptible)
+    ).pipe(
+      Effect.interruptible,
+      // In a fiber of its own: that of a scope that closes may have been interrupted, and could wait for nothing.
+      Effect.forkDaemon,
+      Effect.flatMap(Fiber.join)
+    )
 
 /** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
 const setBackTolerance = 1000

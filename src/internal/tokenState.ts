@@ -65,7 +65,7 @@ export const running = (state: TokenState): TokenState => ({ ...state, attempt: 
 
 export const postponed = (state: TokenState, nextAttemptAt: number): TokenState => ({
   ...state,
-  nextAttemptAt: Math.max(nextAttemptAt, state.notBefore)
+  nextAttemptAt: Math.ceil(Math.max(nextAttemptAt, state.notBefore))
 })
 
 export const expired = (state: TokenState): TokenState => ({ ...state, expired: true })
@@ -131,7 +131,7 @@ export const invalidated = (state: TokenState): TokenState => ({
 export const refusedAgain = (state: TokenState, error: IssueError): TokenState => ({
   ...invalidated(state),
   nextAttemptAt: never,
-  lastError: error,
+  lastError: state.lastError ?? error,
   consecutiveFailures: (state.lastError === undefined ? (state.failuresBefore ?? 0) : state.consecutiveFailures) + 1,
   failuresBefore: undefined
 })

@@ -30,13 +30,14 @@ export const timedOut = (entry: Entry, readTimeout: number): TokenUnavailable =>
   )
 
 export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
-  const { consecutiveFailures, lastError, nextAttemptAt } = entry.state
+  const { consecutiveFailures, lastError, nextAttemptAt, token } = entry.state
   const next = nextAttemptAt === TokenState.never ? "" : `, next in ${wholeSeconds(nextAttemptAt - now)}`
   const advice = lastError?.advice === undefined ? "" : ` ${lastError.advice}`
   return unavailable(
     entry,
     "IssueFailed",
-    `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`
+    `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`,
+    token !== undefined && !entry.state.expired && now < token.usableUntil ? "new" : "usable"
   )
 }
 
@@ -45,12 +46,17 @@ const wholeSeconds = (millis: number): string =>
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "")
 
-const unavailable = (entry: Entry, reason: TokenUnavailableReason, detail: string): TokenUnavailable => {
+const unavailable = (
+  entry: Entry,
+  reason: TokenUnavailableReason,
+  detail: string,
+  kind = "usable"
+): TokenUnavailable => {
   const { lastError, nextAttemptAt } = entry.state
   return new TokenUnavailable({
     token: entry.name,
     reason,
-    message: `no usable token for "${entry.name}": ${detail}`,
+    message: `no ${kind} token for "${entry.name}": ${detail}`,
     ...(lastError === undefined ? undefined : { lastError }),
     ...(nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt })
   })
