@@ -9,17 +9,17 @@ import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Clock, Config, ConfigError, Console, Effect, Logger, Option, Redacted, Schedule, Stream } from "effect"
 import { LineMessaging, TokenCache, type TokenEvent } from "effect-token-cache"
 import { LineEmulator } from "effect-token-cache/testing"
-import { secondsFromArguments } from "./main/arguments.js"
-import { fromEmulator, fromEnvironment } from "./main/channels.js"
+import { parseArguments, usage } from "./main/arguments.js"
+import { fromEmulator, fromEnvironment, isLineMeant } from "./main/channels.js"
 import * as Screen from "./main/screen.js"
-import { table } from "./main/table.js"
+import { span, table } from "./main/table.js"
 
 const every = (seconds: number) => Schedule.fixed(`${seconds} seconds`)
 
 const describe = (event: TokenEvent): string => {
   switch (event._tag) {
     case "Issued":
-      return `issued #${event.generation}, expires in ${Math.round((event.expiresAt - event.at) / 1000)}s`
+      return `issued #${event.generation}, expires in ${span(event.expiresAt - event.at)}`
     case "IssueFailed":
       return `failed: ${event.error.message}`
     case "Invalidated":
@@ -36,20 +36,28 @@ const showTokens = (options: { readonly seconds: number; readonly to?: string; r
   Effect.gen(function* () {
     const screen = yield* Screen.Screen
     const counts = { issued: 0, failed: 0, pushed: 0, "not pushed": 0 }
+    const inTrouble = new Set<string>()
+    let recovered = 0
 
     const happened = (name: string, what: string, count?: keyof typeof counts) => {
       if (count !== undefined) counts[count]++
-      return screen.line(`${name.padEnd(10)} ${what}`)
+      return screen.line(`${name.padEnd(9)} ${what}`)
     }
 
-    const events = Stream.runForEach(TokenCache.events, (event) => {
-      const count = event._tag === "Issued" ? "issued" : event._tag === "IssueFailed" ? "failed" : undefined
-      return happened(event.name, describe(event), count)
-    })
+    const onEvent = (event: TokenEvent) => {
+      const { _tag, name } = event
+      const isRecovery = _tag === "Issued" && inTrouble.delete(name)
+      if (isRecovery) recovered++
+      if (_tag === "IssueFailed" || _tag === "Invalidated") inTrouble.add(name)
+      const count = _tag === "Issued" ? "issued" : _tag === "IssueFailed" ? "failed" : undefined
+      return happened(name, describe(event) + (isRecovery ? ": recovered" : ""), count)
+    }
 
-    const draw = Effect.zipWith(TokenCache.statuses, Clock.currentTimeMillis, (statuses, now) =>
-      table(statuses, now, screen.width)
-    ).pipe(Effect.flatMap(screen.table))
+    const draw = (...footer: ReadonlyArray<string>) =>
+      Effect.zipWith(TokenCache.statuses, Clock.currentTimeMillis, (statuses, now) => [
+        ...table(statuses, { now, width: screen.width, hasColors: screen.hasColors }),
+        ...footer
+      ]).pipe(Effect.flatMap(screen.table))
 
     const push = (name: string, to: string) =>
       LineMessaging.push(name, to, LineMessaging.text("still warm"), { baseUrl: options.baseUrl }).pipe(
@@ -61,18 +69,15 @@ const showTokens = (options: { readonly seconds: number; readonly to?: string; r
       options.to === undefined ? Effect.void : Effect.forEach(statuses, ({ name }) => push(name, options.to ?? ""))
     )
 
-    const summary = Effect.suspend(() =>
-      screen.line(
-        Object.entries(counts)
-          .map(([what, count]) => `${count} ${what}`)
-          .join(", ")
-      )
-    )
+    const summary = Effect.suspend(() => {
+      const counted = Object.entries(counts).map(([what, count]) => `${count} ${what}`)
+      return draw(`${recovered} recovered from a refused token or failed attempts`, counted.join(", "))
+    })
 
-    yield* Effect.forkScoped(events)
-    yield* Effect.forkScoped(Effect.repeat(draw, every(screen.isTerminal ? 0.25 : Math.min(10, options.seconds / 4))))
+    yield* Effect.forkScoped(Stream.runForEach(TokenCache.events, onEvent))
+    yield* Effect.forkScoped(Effect.repeat(draw(), every(screen.isTerminal ? 0.25 : Math.min(10, options.seconds / 4))))
     yield* Effect.forkScoped(Effect.repeat(pushWithEach, every(Math.min(4, options.seconds / 10))))
-    yield* Effect.ensuring(Effect.sleep(`${options.seconds} seconds`), Effect.zipRight(draw, summary))
+    yield* Effect.sleep(`${options.seconds} seconds`).pipe(Effect.raceFirst(screen.closed), Effect.ensuring(summary))
   })
 
 /** What goes wrong at the emulator: the v2.1 token is revoked, then nothing is issued until tokens have run out. */
@@ -92,12 +97,13 @@ const trouble = (seconds: number) =>
   })
 
 const atEmulator = (seconds: number) => {
-  const lifetime = Math.max(2, Math.round(seconds / 3))
+  const act = Math.min(60, seconds)
+  const lifetime = Math.max(2, Math.round(act / 3))
   return Effect.gen(function* () {
     const { line } = yield* Screen.Screen
     const { url } = yield* LineEmulator
     yield* line(`LINE emulator at ${url}; ${seconds} seconds, or Ctrl-C`)
-    yield* Effect.forkScoped(trouble(seconds))
+    yield* Effect.forkScoped(trouble(act))
     yield* showTokens({ seconds, to: "U4af4980629", baseUrl: url })
   }).pipe(
     Effect.scoped,
@@ -106,19 +112,31 @@ const atEmulator = (seconds: number) => {
   )
 }
 
-const atLine = (seconds: number) =>
-  Effect.flatMap(Config.option(Config.string("LINE_USER_ID")), (to) =>
-    showTokens({ seconds, ...(Option.isSome(to) ? { to: to.value } : undefined) })
-  ).pipe(Effect.scoped, Effect.provide(fromEnvironment))
+const userId = Config.string("LINE_USER_ID").pipe(
+  Config.validate({ message: "Expected it not to be empty", validation: (id) => id.trim() !== "" }),
+  Config.option
+)
 
-const isSet = (variable: string) => Effect.map(Config.option(Config.redacted(variable)), Option.isSome)
+const atLine = (seconds: number) =>
+  Effect.flatMap(userId, (to) =>
+    showTokens({ seconds, ...(Option.isSome(to) ? { to: to.value } : undefined) }).pipe(
+      Effect.scoped,
+      Effect.provide(fromEnvironment)
+    )
+  )
+
+// A terminal, npm and tsx may each send the signal; runMain hears the first, the next would cut the teardown short.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {})
 
 Effect.gen(function* () {
-  const seconds = yield* secondsFromArguments(process.argv.slice(2))
-  const isAtLine = (yield* isSet("LINE_CHANNEL_ID")) || (yield* isSet("LINE_CHANNEL_SECRET"))
-  yield* isAtLine ? atLine(seconds) : atEmulator(seconds)
+  const { help, seconds } = yield* parseArguments(process.argv.slice(2))
+  if (help) return yield* Console.log(usage)
+  yield* (yield* isLineMeant) ? atLine(seconds) : atEmulator(seconds)
 }).pipe(
   Effect.provide([Screen.layer, NodeHttpClient.layer, Logger.remove(Logger.defaultLogger)]),
-  Effect.tapError((error) => Console.error(ConfigError.isConfigError(error) ? String(error) : error.message)),
-  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+  Effect.catchAll((error) => {
+    process.exitCode = 1
+    return Console.error(ConfigError.isConfigError(error) ? String(error) : error.message)
+  }),
+  NodeRuntime.runMain({ disablePrettyLogger: true })
 )

@@ -1,14 +1,8 @@
-import { spawnSync } from "node:child_process"
-import { assert, it } from "vitest"
+import { assert } from "vitest"
+import { itWith } from "./support/parts.js"
 import { runProcess } from "./support/process.js"
 
-const found = spawnSync("faketime", ["--version"]).error === undefined
-
-if (!found && process.env.REQUIRE_PARTS === undefined) {
-  console.warn("faketime is not installed: the test of a 30-day token under the real clock is skipped")
-}
-
-it.runIf(found || process.env.REQUIRE_PARTS !== undefined)(
+itWith("faketime")(
   "a 30-day token is refreshed after 27 days, by real timers on a clock that runs 100,000 times as fast",
   // At this speed a stall of the machine of 2 seconds is more than 2 days: that alone may be tried again.
   { timeout: 60_000, retry: 2 },

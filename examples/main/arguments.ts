@@ -3,17 +3,44 @@ import { Data, Effect } from "effect"
 
 export class BadArguments extends Data.TaggedError("BadArguments")<{ readonly message: string }> {}
 
-/** `--seconds N`, 60 without it. */
-export const secondsFromArguments = (args: ReadonlyArray<string>): Effect.Effect<number, BadArguments> =>
+const example = "npm start -- --seconds 20"
+
+export const usage = `Keeps the tokens of a LINE channel warm and shows them.
+
+Usage: ${example}
+  --seconds N  how long, at most 86400. Default: 60
+  --help       this text
+
+Without environment it plays against an emulator on this machine. With
+LINE_CHANNEL_ID and LINE_CHANNEL_SECRET it uses LINE, with LINE_KEY_ID and
+LINE_PRIVATE_KEY for a v2.1 token as well; it pushes to LINE_USER_ID if set.
+
+In the table, [===-|---] is a token's lifetime: = is what has passed, | where
+the next attempt is due, ] the expiry.`
+
+/** What the command line asks for. */
+export const parseArguments = (
+  args: ReadonlyArray<string>
+): Effect.Effect<{ readonly help: boolean; readonly seconds: number }, BadArguments> =>
   Effect.try({
-    try: () => parseArgs({ args: [...args], options: { seconds: { type: "string", default: "60" } } }).values.seconds,
-    catch: (error) => new BadArguments({ message: `${error instanceof Error ? error.message : error}. ${usage}` })
+    try: () => parseArgs({ args: [...args], options }).values,
+    catch: (error) =>
+      bad(
+        String(error instanceof Error ? error.message : error)
+          .replaceAll("\n", " ")
+          .replace(/\.+$/, "")
+      )
   }).pipe(
-    Effect.map(Number),
+    Effect.map(({ help, seconds }) => ({ help, seconds: Number(seconds) })),
     Effect.filterOrFail(
-      (seconds) => seconds > 0 && seconds <= 86_400,
-      () => new BadArguments({ message: `--seconds takes a number from 0 to 86400. ${usage}` })
+      ({ seconds }) => seconds > 0 && seconds <= 86_400,
+      () => bad("--seconds takes a number of more than 0, at most 86400")
     )
   )
 
-const usage = "Usage: npm start -- --seconds 20"
+const options = {
+  seconds: { type: "string", default: "60" },
+  help: { type: "boolean", short: "h", default: false }
+} as const
+
+const bad = (message: string) => new BadArguments({ message: `${message}. Usage: ${example}` })

@@ -3,12 +3,18 @@ import { Config, Effect, Layer, Option, Redacted } from "effect"
 import { LineChannel, TokenCache } from "effect-token-cache"
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
 
+const isAnySet = (...variables: ReadonlyArray<string>) =>
+  Effect.exists(variables, (variable) => Effect.map(Config.option(Config.redacted(variable)), Option.isSome))
+
+/** One variable is enough to mean LINE itself: those that it lacks are then named. */
+export const isLineMeant = isAnySet("LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_KEY_ID", "LINE_PRIVATE_KEY")
+
 /** LINE itself: a stateless token, and a v2.1 one where there is a key. */
 export const fromEnvironment = Layer.unwrapEffect(
-  Effect.map(Config.option(Config.string("LINE_KEY_ID")), (keyId) =>
-    Option.isNone(keyId)
-      ? TokenCache.layer({ stateless: LineChannel.statelessFromConfig })
-      : TokenCache.layer({ stateless: LineChannel.statelessFromConfig, "v2.1": LineChannel.v21FromConfig })
+  Effect.map(isAnySet("LINE_KEY_ID", "LINE_PRIVATE_KEY"), (hasKey) =>
+    hasKey
+      ? TokenCache.layer({ stateless: LineChannel.statelessFromConfig, "v2.1": LineChannel.v21FromConfig })
+      : TokenCache.layer({ stateless: LineChannel.statelessFromConfig })
   )
 )
 
@@ -35,7 +41,8 @@ export const fromEmulator = (lifetime: number) =>
         tokenLifetime: `${lifetime} seconds`
       })
       const retryAfter = Math.max(1, lifetime / 10)
-      const impatient = { retryAfter: `${retryAfter} seconds`, maxRetryAfter: `${retryAfter * 2} seconds` } as const
+      const maxRetryAfter = Math.max(retryAfter, lifetime / 5)
+      const impatient = { retryAfter: `${retryAfter} seconds`, maxRetryAfter: `${maxRetryAfter} seconds` } as const
       return TokenCache.layer({
         stateless: { ...LineChannel.stateless(channel), ...impatient },
         "v2.1": { ...v21, ...impatient }

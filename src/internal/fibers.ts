@@ -16,13 +16,14 @@ export interface Fibers {
 
 const grace = Duration.seconds(1)
 
-export const make: Effect.Effect<Fibers> = Effect.map(Effect.runtime<never>(), (runtime) => {
+// The layer may be built in an uninterruptible region; its fibers can be interrupted all the same.
+export const make: Effect.Effect<Fibers> = Effect.map(Effect.interruptible(Effect.runtime<never>()), (runtime) => {
   const runFork = Runtime.runFork(runtime)
   const running = new Set<AnyFiber>()
   const interrupt = (fibers: Iterable<AnyFiber>) => Effect.asVoid(atMost(grace)(Fiber.interruptAll([...fibers])))
   return {
     fork: (effect) => {
-      const fiber = runFork(Effect.interruptible(effect))
+      const fiber = runFork(effect)
       running.add(fiber)
       fiber.addObserver(() => running.delete(fiber))
       return fiber

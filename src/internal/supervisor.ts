@@ -137,9 +137,11 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
     const conclude = (entry: Entry.Entry, attempt: Entry.Attempt, exit: Exit.Exit<AccessToken, IssueError>) => {
       places.giveBack(attempt)
       wake()
-      noticeSetBack()
       if (entry.attempt !== attempt || closed) {
         return
+      }
+      if (Exit.isFailure(exit)) {
+        noticeSetBack()
       }
       entry.attempt = undefined
       const endedAt = now()
@@ -286,6 +288,8 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
       return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
     }
 
+    const isRevocable = ({ entry, token }: Stopped) => entry.source.revoke !== undefined && token !== undefined
+
     const revoke = ({ entry, token }: Stopped) => (token === undefined ? Effect.void : Attempt.revoke(entry, token))
 
     const lastView = ({ entry: { observed, state } }: Stopped) =>
@@ -298,7 +302,7 @@ export const make = (options: Options): Effect.Effect<Supervisor, never, Scope.S
         yield* fibers.interruptAll
         events.unsafeOffer(Option.none())
         yield* Effect.forEach(all, lastView, { discard: true })
-        yield* Effect.forEach(all, revoke, { concurrency: "unbounded", discard: true })
+        yield* Effect.forEach(all.filter(isRevocable), revoke, { concurrency: "unbounded", discard: true })
       })
     })
 

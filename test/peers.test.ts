@@ -1,0 +1,850 @@
+import { inspect } from "node:util"
+import { NodeHttpClient } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FiberStatus,
+  Layer,
+  Redacted,
+  Runtime,
+  Schedule,
+  Stream,
+  TestClock
+} from "effect"
+import { IssuedToken, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
+import { LineEmulator } from "effect-token-cache/testing"
+import { vi } from "vitest"
+import { print } from "./support/exposure.js"
+import * as Issuer from "./support/issuer.js"
+import { lineChannel, privateKey } from "./support/lineChannel.js"
+import { runProcess } from "./support/process.js"
+import { settableClock } from "./support/settableClock.js"
+
+// Where other token caches break, by their issue or, where there is none, by their name: it must not happen here.
+
+const read = Effect.map(TokenCache.token("line"), Issuer.value)
+const refresh = Effect.map(TokenCache.refresh("line"), Issuer.value)
+const unavailable = Effect.flip(TokenCache.token("line"))
+const status = TokenCache.status("line")
+
+type Scripted = ReturnType<typeof Issuer.scripted>
+
+const layer = (issuer: Scripted, options = {}) =>
+  TokenCache.layer({ line: { issue: issuer.issue, jitter: 0, ...options } })
+
+const seconds = ({ calls }: Scripted) => calls.map((at) => at / 1000)
+
+/** The seconds that the next attempt waited for, of each attempt but the last. */
+const delays = (issuer: Scripted) =>
+  seconds(issuer).flatMap((at, index, all) => (index === 0 ? [] : at - all[index - 1]!))
+
+const slow = (token: string, delay: Duration.DurationInput, expiresIn: Duration.DurationInput = "15 minutes") =>
+  Issuer.run(Effect.delay(Issuer.scripted(Issuer.succeed(expiresIn, token)).issue, delay))
+
+const times = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.replicateEffect(effect, count, { concurrency: "unbounded" })
+
+const distinct = (tokens: ReadonlyArray<string>) => [...new Set(tokens)]
+
+const withLine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(Effect.provide(LineEmulator.layer()), Effect.provide(NodeHttpClient.layerUndici))
+
+/** An issuer whose token lives through the attempts of one test, and that fails from then on. */
+const thenDown = (expiresIn: Duration.DurationInput = "15 minutes") =>
+  Issuer.scripted(Issuer.succeed(expiresIn), Issuer.fail())
+
+describe("an expired token is not given out", () => {
+  it.effect("goth#134: the host slept past the expiry, and the refresh timer did not count that", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      const { clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* read, "token-1")
+        set(3_600_000)
+        assert.strictEqual(yield* read, "token-2")
+      }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("goth#147: the clock lags by hours and is put right", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail(), Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 day")
+      const { adjust, clock, set } = yield* settableClock
+      set(-3 * 3_600_000)
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* read, "token-1")
+        set(3 * 3_600_000)
+        assert.strictEqual((yield* unavailable).lastError?.reason, "Unreachable")
+        yield* adjust("30 seconds")
+        assert.strictEqual(yield* read, "token-3")
+      }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("goth#147: the clock falls behind by hours while the token is alive", () => {
+    const issuer = thenDown()
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 day")
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* read, "token-1")
+        set(-3 * 3_600_000)
+        yield* adjust("15 minutes")
+        assert.strictEqual((yield* unavailable).reason, "IssueFailed")
+      }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+    })
+  })
+
+  it.effect("client-go and aws-sdk-go-v2, static stability: not even while the issuer is down", () => {
+    const issuer = thenDown("1 minute")
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("54999 millis")
+      assert.strictEqual(yield* read, "token-1")
+      yield* TestClock.adjust("1 millis")
+      const reads = [TokenCache.token("line"), TokenCache.accessToken("line"), TokenCache.refresh("line")]
+      const exits = yield* Effect.forEach(reads, (read) => Effect.exit<unknown, unknown, TokenCache>(read))
+      assert.deepStrictEqual(exits.map(Exit.isFailure), [true, true, true])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("octokit/auth-app.js#710: the lifetime is the token's, not a constant of 59 minutes", () => {
+    const issuer = Issuer.scripted(
+      Issuer.run(Effect.succeed(IssuedToken.make({ accessToken: "installation", expiresAt: new Date(900_000) }))),
+      Issuer.fail()
+    )
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("894 seconds")
+      assert.strictEqual(yield* read, "installation")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* unavailable).reason, "IssueFailed")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("caffeine#373: a refresh that is stuck does not keep the old token alive, and is cut off", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.hangUninterruptibly)
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("895 seconds")
+      assert.strictEqual((yield* status).state, "down")
+      // Each attempt is given up after 30 seconds; the delay to the next is counted from its start, as after any failure.
+      assert.deepStrictEqual(seconds(issuer).slice(0, 4), [0, 450, 481, 541])
+      assert.strictEqual((yield* status).lastError?.reason, "Timeout")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("aws-sdk-go-v2 and botocore refuse a token that has expired on arrival, and so does this", () => {
+    const issuer = Issuer.scripted(slow("stale", "10 seconds", "10 seconds"), Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 seconds")
+      const { lastError, nextAttemptAt } = yield* unavailable
+      assert.strictEqual(lastError?.message, "the token had already expired when it arrived")
+      yield* TestClock.adjust(nextAttemptAt! - 10_000)
+      assert.strictEqual(yield* read, "token-2")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("google-auth-library, Go oauth2: a token without a lifetime does not live for ever", () => {
+    const answer = Issuer.run(Effect.suspend(() => IssuedToken.fromOAuth({ access_token: "eternal" })))
+    return Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        assert.strictEqual((yield* unavailable).lastError?.reason, "InvalidResponse")
+      }).pipe(Effect.provide(layer(Issuer.scripted(answer))))
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* read, "eternal")
+        yield* TestClock.adjust("55 seconds")
+        assert.strictEqual((yield* unavailable).reason, "IssueFailed")
+      }).pipe(Effect.provide(layer(Issuer.scripted(answer, Issuer.fail()), { defaultLifetime: "1 minute" })))
+    })
+  })
+
+  it.effect("effect-smol#1805: a lifetime is measured from before the request, not from its completion", () => {
+    const issuer = Issuer.scripted(slow("slow", "20 seconds", "100 seconds"), Issuer.fail())
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("94999 millis")
+      assert.strictEqual(yield* read, "slow")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* unavailable).reason, "IssueFailed")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+})
+
+describe("a usable token is given out", () => {
+  it.effect("msal-js#6085: at once, while the refresh in the background runs", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.hang)
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("455 seconds")
+      assert.isTrue((yield* status).refreshing)
+      const { token } = yield* TokenCache
+      const runSync = Runtime.runSync(yield* Effect.runtime<never>())
+      assert.strictEqual(Issuer.value(runSync(token("line"))), "token-1")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  const down: Record<string, Issuer.Behaviour> = {
+    "a network error (msal-node)": Issuer.fail({ reason: "Unreachable" }),
+    "a 503 (smithy, google-auth-library, octokit)": Issuer.fail({ reason: "Unreachable", status: 503 }),
+    "a refusal": Issuer.fail({ reason: "Rejected", status: 400, permanent: true }),
+    "a defect": Issuer.die
+  }
+  for (const [name, behaviour] of Object.entries(down)) {
+    it.effect(`while the refresh fails with ${name}`, () => {
+      const issuer = Issuer.scripted(Issuer.succeed("1 hour"), behaviour)
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("55 minutes")
+        assert.isAbove(issuer.calls.length, 1)
+        assert.strictEqual((yield* status).state, "degraded")
+        assert.strictEqual(yield* read, "token-1")
+      }).pipe(Effect.provide(layer(issuer)))
+    })
+  }
+
+  it.effect("Effect Cache.refresh: a failed refresh does not replace the good value", () => {
+    const issuer = thenDown()
+    return Effect.gen(function* () {
+      yield* read
+      yield* Effect.flip(refresh)
+      assert.strictEqual(yield* read, "token-1")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("golang/oauth2#249, #623, #634: the refresh begins early enough for a slow issuer that fails twice", () => {
+    const slowly = (behaviour: Issuer.Behaviour) =>
+      Issuer.run(Effect.delay(Issuer.scripted(behaviour).issue, "29 seconds"))
+    const issuer = Issuer.scripted(
+      Issuer.succeed("5 minutes"),
+      slowly(Issuer.fail()),
+      slowly(Issuer.fail()),
+      slowly(Issuer.succeed("5 minutes", "third"))
+    )
+    return Effect.gen(function* () {
+      const given: Array<string> = []
+      for (let second = 0; second < 300; second++) {
+        given.push(yield* read)
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual(distinct(given), ["token-1", "third"])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("caffeine#437: the token is refreshed without a reader", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(
+        delays(issuer),
+        Array.from({ length: 8 }, () => 450)
+      )
+      assert.strictEqual((yield* status).reads, 0)
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("caffeine#504: each token is refreshed by its own lifetime", () => {
+    const issuer = Issuer.scripted(
+      Issuer.succeed("2 minutes"),
+      Issuer.succeed("4 hours"),
+      Issuer.succeed("10 seconds"),
+      Issuer.succeed("1 day")
+    )
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("5 hours")
+      // Half of 2 minutes, 4 hours less a tenth, half of 10 seconds.
+      assert.deepStrictEqual(delays(issuer), [60, 12_960, 5])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+})
+
+describe("one token is one issue", () => {
+  it.effect("msal-js#6566: for 100 cold readers, and for 100 after the expiry", () => {
+    const issuer = Issuer.scripted(slow("first", "1 second", "1 minute"), slow("second", "1 second", "1 minute"))
+    return Effect.gen(function* () {
+      const cold = yield* Effect.fork(times(100, read))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(cold)), ["first"])
+      assert.strictEqual(issuer.calls.length, 1)
+      yield* TestClock.adjust("1 minute")
+      const expired = yield* Effect.fork(times(100, read))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(expired)), ["second"])
+      assert.strictEqual(issuer.calls.length, 2)
+    }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule: Schedule.spaced("1 day") } })))
+  })
+
+  it.effect("google-auth-library-nodejs#338: for 1000 callers, whichever way they ask", () => {
+    const issuer = Issuer.scripted(slow("only", "1 second"))
+    return Effect.gen(function* () {
+      const reader = yield* TokenCache.reader("line")
+      const asks = [
+        read,
+        Effect.map(reader, Issuer.value),
+        refresh,
+        Effect.map(TokenCache.accessToken("line"), valueOf)
+      ]
+      const all = yield* Effect.fork(
+        Effect.all(
+          asks.map((ask) => times(250, ask)),
+          { concurrency: "unbounded" }
+        )
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct((yield* Fiber.join(all)).flat()), ["only"])
+      assert.deepStrictEqual(seconds(issuer), [0])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("msal-node skipCache, Effect Cache.refresh: for 20 forced refreshes", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("forced", "1 second"))
+    return Effect.gen(function* () {
+      yield* read
+      const all = yield* Effect.fork(times(20, refresh))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(all)), ["forced"])
+      assert.strictEqual(issuer.calls.length, 2)
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("goth: 100 callers that wait for an attempt which fails do not try one after the other", () => {
+    const issuer = Issuer.scripted(Issuer.run(Effect.delay(Issuer.scripted(Issuer.fail()).issue, "1 second")))
+    return Effect.gen(function* () {
+      const all = yield* Effect.fork(times(100, unavailable))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct((yield* Fiber.join(all)).map(({ reason }) => reason)), ["IssueFailed"])
+      assert.deepStrictEqual(seconds(issuer), [0])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("spring-security#11461, #14123, #15295: for N calls that find the token refused", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("fresh", "1 second"))
+    return Effect.gen(function* () {
+      const refused = yield* TokenCache.token("line")
+      const all = yield* Effect.fork(times(100, Effect.zipRight(TokenCache.invalidate("line", refused), read)))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(all)), ["fresh"])
+      assert.strictEqual(issuer.calls.length, 2)
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("azure tokenCycler, msal-node, smithy, Duende: for 10 reads of a token of 45 seconds", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("45 seconds"))
+    return Effect.gen(function* () {
+      for (let reads = 0; reads < 10; reads++) {
+        assert.strictEqual(yield* read, "token-1")
+        yield* TestClock.adjust("2 seconds")
+      }
+      assert.deepStrictEqual(seconds(issuer), [0])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("goth: a read of an expired token starts no second chain of refreshes", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      const { adjust, clock, set } = yield* settableClock
+      yield* Effect.gen(function* () {
+        yield* read
+        set(1_000_000)
+        assert.strictEqual(yield* read, "token-2")
+        yield* adjust("30 minutes")
+        assert.deepStrictEqual(delays(issuer), [1000, 450, 450, 450, 450])
+      }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+    })
+  })
+})
+
+describe("the issuer is left alone", () => {
+  it.effect("vault#26382, #20645: the delays that are computed are the delays that are kept, and none is zero", () => {
+    const issuer = thenDown("1 minute")
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("30 minutes")
+      assert.deepStrictEqual(delays(issuer), [30, 30, 60, 120, 240, 300, 300, 300, 300])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("vault#28611, #25712: a lease of 0 seconds is not renewed again and again", () => {
+    const issuer = Issuer.scripted(Issuer.succeed(0))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(delays(issuer), [30, 60, 120, 240])
+      assert.strictEqual((yield* status).lastError?.reason, "InvalidResponse")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("vault#26382: a schedule without a delay still leaves a second between two attempts", () => {
+    const issuer = Issuer.scripted(Issuer.fail())
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(delays(issuer), [1, 1, 1, 1, 1])
+    }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule: Schedule.forever } })))
+  })
+
+  it.effect(
+    "goth#113: it fails for hours, and is neither given up nor asked every second; then the host wakes up",
+    () => {
+      const issuer = thenDown("1 hour")
+      return Effect.gen(function* () {
+        const { adjust, clock, set } = yield* settableClock
+        yield* Effect.gen(function* () {
+          yield* read
+          set(8 * 3_600_000)
+          for (let second = 0; second < 600; second++) {
+            assert.strictEqual((yield* unavailable).reason, "IssueFailed")
+            yield* adjust("1 second")
+          }
+          assert.deepStrictEqual(delays(issuer), [28_800, 30, 60, 120, 240])
+          yield* adjust("8 hours")
+          assert.isAtLeast(Math.min(...delays(issuer).slice(5)), 300)
+          issuer.becomes(Issuer.succeed("1 hour"))
+          yield* adjust("5 minutes")
+          assert.match(yield* read, /^token-/)
+        }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+      })
+    }
+  )
+
+  it.effect(
+    "msal-dotnet#4196: hundreds of readers after one 429 share its Retry-After, and are no convoy when it ends",
+    () => {
+      const issuer = Issuer.scripted(
+        Issuer.fail({ reason: "Throttled", status: 429, retryAfter: "2 minutes" }),
+        slow("after", "1 second")
+      )
+      return Effect.gen(function* () {
+        for (let second = 0; second < 120; second += 10) {
+          const errors = yield* times(300, unavailable)
+          assert.deepStrictEqual(distinct(errors.map(({ nextAttemptAt }) => `${nextAttemptAt}`)), ["120000"])
+          assert.strictEqual((yield* Effect.flip(TokenCache.refresh("line"))).lastError?.reason, "Throttled")
+          yield* TestClock.adjust("10 seconds")
+        }
+        const readers = yield* Effect.fork(times(300, read))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(distinct(yield* Fiber.join(readers)), ["after"])
+        assert.deepStrictEqual(delays(issuer), [120])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect(
+    "camunda-8-js-sdk#605: a wrong secret fails readers at once and is tried again every 5 minutes only",
+    () => {
+      const issuer = Issuer.scripted(Issuer.fail({ reason: "Rejected", status: 401, permanent: true }))
+      return Effect.gen(function* () {
+        for (let second = 0; second < 1200; second += 10) {
+          const error = yield* unavailable
+          assert.isTrue(error.lastError?.permanent)
+          yield* TestClock.adjust("10 seconds")
+        }
+        assert.deepStrictEqual(delays(issuer), [300, 300, 300, 300])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect("zeebe-client-node-js#244: the back-off of a wrong secret keeps no reader waiting", () => {
+    const issuer = Issuer.scripted(Issuer.fail({ reason: "Rejected", status: 401, permanent: true }))
+    return Effect.gen(function* () {
+      yield* unavailable
+      const { token } = yield* TokenCache
+      const runSync = Runtime.runSync(yield* Effect.runtime<never>())
+      assert.strictEqual(runSync(Effect.flip(token("line"))).reason, "IssueFailed")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("cf-java-client#1026: a wrong secret that is put right is found without a restart", () => {
+    const issuer = Issuer.scripted(
+      Issuer.fail({ reason: "Rejected", status: 401, permanent: true }),
+      Issuer.succeed("1 hour")
+    )
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(yield* read, "token-2")
+      assert.deepStrictEqual(delays(issuer), [300])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("wso2/api-manager#773: an issuer that gives the same token until it is over is not asked in a loop", () => {
+    const issuer = Issuer.scripted(
+      Issuer.run(Effect.succeed(IssuedToken.make({ accessToken: "same", expiresAt: 300_000 })))
+    )
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("290 seconds")
+      assert.strictEqual(yield* read, "same")
+      assert.isAtLeast(Math.min(...delays(issuer)), 30)
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect(
+    "octokit/auth-app.js#65, #589: a new token that an API refuses for a while costs one more issue, not one each",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+      const call = Effect.flatMap(TokenCache.token("line"), (token) => TokenCache.invalidate("line", token))
+      return Effect.gen(function* () {
+        for (let second = 0; second < 40; second++) {
+          yield* Effect.exit(call)
+          yield* TestClock.adjust("1 second")
+        }
+        // The first refusal has a new token issued at once; that of the new one, a second later, counts as a failure.
+        assert.deepStrictEqual(delays(issuer), [0, 31])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect("google-cloud-rust#1587: caches that are made together do not refresh together", () => {
+    const issuers = Array.from({ length: 30 }, () => Issuer.scripted(Issuer.succeed("1 hour")))
+    return Effect.gen(function* () {
+      for (const { issue } of issuers) {
+        yield* Layer.build(TokenCache.layer({ line: { issue } }))
+      }
+      yield* TestClock.adjust("50 minutes")
+      const second = issuers.map(({ calls }) => calls[1]!)
+      assert.isAtLeast(new Set(second).size, 15)
+      assert.isAtMost(Math.max(...second), 3_000_000)
+    }).pipe(Effect.scoped)
+  })
+})
+
+describe("a failure is not the end", () => {
+  it.effect("aws-sdk-js-v3#2067, #6344: a failure is no value that stays until the restart", () => {
+    const issuer = Issuer.scripted(Issuer.fail(), Issuer.die, Issuer.interruptItself, Issuer.succeed("1 hour"))
+    return Effect.gen(function* () {
+      yield* unavailable
+      yield* TestClock.adjust("210 seconds")
+      assert.strictEqual(yield* read, "token-4")
+      assert.deepStrictEqual(delays(issuer), [30, 60, 120])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("Effect-TS/effect#7608: a lookup that interrupts itself at once is not kept as the result", () => {
+    const issuer = Issuer.scripted(Issuer.interruptItself, Issuer.succeed("1 hour"))
+    return Effect.gen(function* () {
+      assert.strictEqual((yield* unavailable).lastError?.reason, "Defect")
+      assert.strictEqual(yield* refresh, "token-2")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("Effect 3 Resource.auto: the refreshes go on after one that failed", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail(), Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(delays(issuer).slice(0, 4), [450, 30, 450, 450])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it("azure tokenCycler: a refresh in the background that fails past the expiry does not end the process", async () => {
+    const { code, stderr, stdout } = await runProcess("test/processes/failsPastExpiry.ts")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    assert.match(stdout, /IssueFailed after failed attempts\n$/)
+  })
+
+  it.effect(
+    "azure-sdk-for-js#29608: after an invalidation the retry waits for its back-off, not for the old token's end",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("30 days"), Issuer.fail(), Issuer.fail(), Issuer.succeed("30 days"))
+      return Effect.gen(function* () {
+        yield* TokenCache.invalidate("line", yield* TokenCache.token("line"))
+        yield* TestClock.adjust("90 seconds")
+        assert.strictEqual(yield* read, "token-4")
+        assert.deepStrictEqual(delays(issuer), [0, 30, 60])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+})
+
+describe("readers and attempts do not hang on each other", () => {
+  it.effect("goth#151: a reader that has waited long enough gets an error, and the attempt goes on", () => {
+    const issuer = Issuer.scripted(slow("late", "8 seconds"))
+    return Effect.gen(function* () {
+      const reader = yield* Effect.fork(Effect.exit(TokenCache.token("line")))
+      yield* TestClock.adjust("5 seconds")
+      const exit = yield* Fiber.join(reader)
+      assert.isTrue(Exit.isFailure(exit) && exit.cause._tag === "Fail" && exit.cause.error.reason === "TimedOut")
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(yield* read, "late")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("azure tokenCycler: the first reader's abort does not fail the others", () => {
+    const issuer = Issuer.scripted(slow("shared", "3 seconds"))
+    return Effect.gen(function* () {
+      const first = yield* Effect.fork(read)
+      yield* TestClock.adjust("1 second")
+      const others = yield* Effect.fork(times(10, read))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(others)), ["shared"])
+      assert.deepStrictEqual(seconds(issuer), [0])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("golang/oauth2#388: a reader that is gone takes no later refresh with it", () => {
+    const issuer = Issuer.scripted(slow("first", "1 second"), Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      const reader = yield* Effect.fork(read)
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.interrupt(reader)
+      yield* TestClock.adjust("460 seconds")
+      assert.strictEqual(yield* read, "token-2")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("golang/oauth2#262: a reader can give up by itself, and only that one does", () => {
+    const issuer = Issuer.scripted(slow("slow", "3 seconds"))
+    return Effect.gen(function* () {
+      const hasty = yield* Effect.fork(Effect.timeoutOption(read, "50 millis"))
+      const patient = yield* Effect.fork(read)
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual((yield* Fiber.join(hasty))._tag, "None")
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(yield* Fiber.join(patient), "slow")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("Effect-TS/effect#6304: a reader can be interrupted while the issuer cannot", () => {
+    const issuer = Issuer.scripted(Issuer.hangUninterruptibly)
+    return Effect.gen(function* () {
+      const reader = yield* Effect.fork(read)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(FiberStatus.isSuspended(yield* Fiber.status(reader)))
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(reader)))
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect(
+    "Effect 4 cachedWithTTL, Effect-TS/effect#8389: the attempt goes on when its last reader is interrupted",
+    () => {
+      const issuer = Issuer.scripted(slow("slow", "3 seconds"))
+      return Effect.gen(function* () {
+        const readers = yield* Effect.fork(times(3, read))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.interrupt(readers)
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* read, "slow")
+        assert.deepStrictEqual(seconds(issuer), [0])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect(
+    "Effect-TS/effect#7578: an attempt that was given up takes away no newer token, and puts back no older one",
+    () => {
+      const issuer = Issuer.scripted(
+        Issuer.run(
+          Effect.uninterruptible(Effect.delay(Issuer.scripted(Issuer.succeed("1 hour", "late")).issue, "90 seconds"))
+        ),
+        Issuer.succeed("1 hour", "newer")
+      )
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual(yield* read, "newer")
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual(yield* read, "newer")
+        assert.strictEqual((yield* status).generation, 1)
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+})
+
+describe("a token that is refused", () => {
+  it.effect("azure-sdk-for-js#15678: can be given back explicitly, and is not given out again", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("30 days"), Issuer.hang)
+    return Effect.gen(function* () {
+      yield* TokenCache.invalidate("line", yield* TokenCache.token("line"))
+      const reader = yield* Effect.fork(unavailable)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* Fiber.join(reader)).reason, "TimedOut")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("Spring Security, google-auth-library: a late report of the old one does not drop the new one", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+    return Effect.gen(function* () {
+      const old = yield* TokenCache.token("line")
+      yield* TokenCache.invalidate("line", old)
+      assert.strictEqual(yield* read, "token-2")
+      yield* times(10, TokenCache.invalidate("line", old))
+      assert.strictEqual(yield* read, "token-2")
+      assert.strictEqual(issuer.calls.length, 2)
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("octokit auth-app: one that the issuer revoked does not stay until its end", () =>
+    Effect.gen(function* () {
+      const { bySecret, line } = yield* lineChannel
+      yield* Effect.gen(function* () {
+        const revoked = yield* TokenCache.token("line")
+        yield* line.revoke(Redacted.value(revoked))
+        yield* LineMessaging.push("line", "U4af4980629", LineMessaging.text("hi"), { baseUrl: line.url })
+        assert.notStrictEqual(yield* read, Redacted.value(revoked))
+      }).pipe(Effect.provide(TokenCache.layer({ line: LineChannel.shortLived(bySecret) })))
+    }).pipe(withLine)
+  )
+
+  it.effect("octokit auth-app: a forced refresh during an attempt is not swallowed: it gives what that issues", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), slow("fresh", "3 seconds"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("451 seconds")
+      const forced = yield* Effect.fork(refresh)
+      yield* Effect.yieldNow()
+      assert.strictEqual(yield* read, "token-1")
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* Fiber.join(forced), "fresh")
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+})
+
+describe("tokens do not get mixed up", () => {
+  it.effect("azure tokenCycler, DuendeArchive/Support#1396: who asks for B never gets A", () => {
+    const issueFor = (scope: string) =>
+      Effect.delay(
+        Effect.succeed(IssuedToken.make({ accessToken: `for ${scope}`, expiresIn: "1 hour", scope })),
+        "1 second"
+      )
+    const sources = { a: { issue: issueFor("a") }, b: { issue: issueFor("b") } }
+    return Effect.gen(function* () {
+      const readers = yield* Effect.fork(
+        Effect.forEach(["a", "b", "a", "b"], (name) => Effect.map(TokenCache.token(name), Issuer.value), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(readers), ["for a", "for b", "for a", "for b"])
+    }).pipe(Effect.provide(TokenCache.layer(sources)))
+  })
+
+  it.effect("octokit auth-app: two caches that ask at the same time for the same name get their own", () => {
+    const readOf = (token: string) => Effect.provide(read, layer(Issuer.scripted(slow(token, "1 second"))))
+    return Effect.gen(function* () {
+      const readers = yield* Effect.fork(Effect.all([readOf("app A"), readOf("app B")], { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(readers), ["app A", "app B"])
+    })
+  })
+
+  it.effect("spring-security#13816: tokens that were registered for a while leave nothing behind", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+    return Effect.gen(function* () {
+      for (let index = 0; index < 100; index++) {
+        const name = `tenant-${index}`
+        yield* Effect.scoped(Effect.zipRight(TokenCache.register(name, issuer), TokenCache.token(name)))
+      }
+      assert.deepStrictEqual(yield* TokenCache.statuses, [])
+      const before = issuer.calls.length
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(issuer.calls.length, before)
+    }).pipe(Effect.provide(TokenCache.layer({})))
+  })
+
+  it.effect("google-auth-library-nodejs#774: one refreshBefore holds for every kind of source", () =>
+    Effect.gen(function* () {
+      const { bySecret, byKey } = yield* lineChannel
+      const policy = { refreshBefore: "1 minute", jitter: 0 } as const
+      const sources = {
+        stateless: { ...LineChannel.stateless(bySecret), ...policy },
+        statelessJwt: { ...LineChannel.statelessJwt(byKey), ...policy },
+        v21: { ...LineChannel.v21(byKey), ...policy },
+        shortLived: { ...LineChannel.shortLived(bySecret), ...policy },
+        other: { issue: Issuer.scripted(Issuer.succeed("1 hour")).issue, ...policy }
+      }
+      yield* Effect.gen(function* () {
+        for (const name of Object.keys(sources)) {
+          yield* TokenCache.token(name)
+          const { expiresAt, nextAttemptAt } = yield* TokenCache.status(name)
+          assert.strictEqual(expiresAt! - nextAttemptAt!, 60_000, name)
+        }
+      }).pipe(Effect.provide(TokenCache.layer(sources)))
+    }).pipe(withLine)
+  )
+})
+
+describe("LINE", () => {
+  it.effect("govuk-one-login/authentication-api#8427: each retry has an assertion of its own", () =>
+    Effect.gen(function* () {
+      const { byKey, line } = yield* lineChannel
+      yield* line.fault({ status: 503, times: 2 })
+      yield* Effect.gen(function* () {
+        yield* unavailable
+        yield* TestClock.adjust("2 seconds")
+        yield* Effect.flip(refresh)
+        yield* TestClock.adjust("2 seconds")
+        yield* refresh
+      }).pipe(Effect.provide(TokenCache.layer({ line: LineChannel.statelessJwt(byKey) })))
+      const assertions = (yield* line.requests).map(({ body }) => new URLSearchParams(body).get("client_assertion"))
+      assert.strictEqual(new Set(assertions).size, 3)
+    }).pipe(withLine)
+  )
+})
+
+describe("who watches", () => {
+  it.effect("golang/oauth2#84: is told of each refresh, without the token", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* read
+      const watcher = yield* Effect.fork(Stream.runCollect(Stream.take(TokenCache.events, 2)))
+      yield* TestClock.adjust("15 minutes")
+      assert.deepStrictEqual(
+        [...(yield* Fiber.join(watcher))],
+        [
+          { _tag: "Issued", name: "line", at: 450_000, generation: 2, expiresAt: 1_350_000 },
+          { _tag: "Issued", name: "line", at: 900_000, generation: 3, expiresAt: 1_800_000 }
+        ]
+      )
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect(
+    "line-bot-sdk-java FixedChannelTokenSupplier: a token record that is printed does not show the token",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("15 minutes", "s3cr3t"))
+      return Effect.gen(function* () {
+        const record = yield* TokenCache.accessToken("line")
+        const cache = yield* TokenCache
+        assert.notInclude(print(record) + print(cache) + inspect(record.accessToken, { showHidden: true }), "s3cr3t")
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect("simple-oauth2#458: an option that is wrong is named without printing a secret", () => {
+    const channelSecret = "hunter2-hunter2"
+    const key = { channelId: "1", keyId: "k", privateKey: privateKey.slice(0, 200), baseUrl: "https://line.example" }
+    const sources = {
+      secret: { ...LineChannel.stateless({ channelId: "", channelSecret }), jitter: 2 },
+      key: { ...LineChannel.v21({ ...key, channelSecret }), refreshBefore: -1 }
+    }
+    return Effect.gen(function* () {
+      for (const [name, source] of Object.entries(sources)) {
+        const options = yield* Effect.flip(Effect.scoped(Layer.build(TokenCache.layer({ [name]: source }))))
+        const issue = yield* Effect.flip(source.issue)
+        assert.deepStrictEqual([options._tag, issue._tag], ["InvalidOptions", "IssueError"])
+        const shown = print(options) + print(issue)
+        assert.notInclude(shown, channelSecret)
+        assert.notInclude(shown, privateKey.split("\n")[1]!)
+      }
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  })
+})
+
+describe("no timer overflows", () => {
+  const lifetimes = ["30 days", "3650 days", Number.MAX_VALUE, Number.POSITIVE_INFINITY] as const
+  for (const lifetime of lifetimes) {
+    it.live(
+      `directus#4054, keycloak-js#107, authkit-nextjs#273, badgateway: a token of ${lifetime} is not issued non-stop`,
+      () => {
+        const issuer = Issuer.scripted(Issuer.succeed(lifetime))
+        const timers = vi.spyOn(globalThis, "setTimeout")
+        return Effect.gen(function* () {
+          yield* read
+          yield* Effect.sleep("50 millis")
+          assert.strictEqual(issuer.calls.length, 1)
+          const millis = timers.mock.calls.map(([, millis = 0]) => millis)
+          assert.isAbove(Math.max(...millis), 3_600_000)
+          assert.isAtMost(Math.max(...millis), 2 ** 31 - 1)
+        }).pipe(Effect.provide(layer(issuer)), Effect.ensuring(Effect.sync(() => timers.mockRestore())))
+      }
+    )
+  }
+})
+
+function valueOf({ accessToken }: IssuedToken.AccessToken) {
+  return Redacted.value(accessToken)
+}

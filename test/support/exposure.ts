@@ -1,0 +1,97 @@
+import { inspect } from "node:util"
+import { Cause, Effect, Exit, Logger, LogLevel, Metric, Tracer } from "effect"
+
+/** A way to print that people use. */
+const ways: ReadonlyArray<(value: unknown) => string> = [
+  (value) => inspect(value, { depth: 20, showHidden: true }),
+  (value) => inspect(value, { depth: 20, showHidden: true, customInspect: false }),
+  (value) => String(JSON.stringify(value, (_, value) => (typeof value === "bigint" ? `${value}` : value))),
+  String,
+  (value) => (value instanceof Error ? `${value.stack} ${value.message}` : ""),
+  (value) =>
+    Exit.isExit(value) && Exit.isFailure(value)
+      ? `${Cause.pretty(value.cause, { renderErrorCause: true })} ${String(Cause.squash(value.cause))}`
+      : ""
+]
+
+/** The value, printed in every way that people use. */
+export const print = (value: unknown): string => ways.map((way) => way(value)).join("\n")
+
+/** What a log line comes to with each of Effect's loggers; the pretty one writes to the console of the fiber. */
+const render = (entry: Logger.Logger.Options<unknown>): ReadonlyArray<string> => {
+  Logger.prettyLogger({ mode: "tty", colors: false }).log(entry)
+  return [
+    Logger.logfmtLogger.log(entry),
+    Logger.jsonLogger.log(entry),
+    Logger.stringLogger.log(entry),
+    inspect(Logger.structuredLogger.log(entry), { depth: 20, showHidden: true })
+  ]
+}
+
+/** A console for the pretty logger, which writes instead of giving text. */
+const withRecordingConsole =
+  (shown: Array<string>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.consoleWith((native) => {
+      const write = (...values: ReadonlyArray<unknown>) => {
+        shown.push(values.map((value) => (typeof value === "string" ? value : inspect(value, { depth: 20 }))).join(" "))
+      }
+      return Effect.withConsole(effect, { ...native, unsafe: new Proxy(native.unsafe, { get: () => write }) })
+    })
+
+/** Runs the effect with all that it logs, at Trace and in each format, put into `shown`. */
+export const exposedLogs =
+  (shown: Array<string>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      withRecordingConsole(shown),
+      Effect.provide(
+        Logger.replace(
+          Logger.defaultLogger,
+          Logger.make((entry) => {
+            shown.push(...render(entry))
+          })
+        )
+      ),
+      Logger.withMinimumLogLevel(LogLevel.All)
+    )
+
+/** Runs the effect with all its spans put into `shown`: names, attributes, events, links and failures. */
+export const exposedSpans =
+  (shown: Array<string>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.tracer, (native) =>
+      Effect.withTracer(
+        effect,
+        Tracer.make({
+          span: (...args) => {
+            const span = native.span(...args)
+            const attribute = span.attribute.bind(span)
+            const end = span.end.bind(span)
+            const event = span.event.bind(span)
+            span.attribute = (key, value) => {
+              shown.push(print([key, value]))
+              attribute(key, value)
+            }
+            span.event = (name, time, attributes) => {
+              shown.push(print([name, attributes]))
+              event(name, time, attributes)
+            }
+            span.end = (time, exit) => {
+              end(time, exit)
+              // Printing a response reads its body away: a success is not printed here.
+              shown.push(print([span.name, span.attributes, span.links]), Exit.isFailure(exit) ? print(exit) : "")
+            }
+            return span
+          },
+          context: (f, fiber) => native.context(f, fiber)
+        })
+      )
+    )
+
+/** All metrics of the process, printed. */
+export const metrics = Effect.map(Metric.snapshot, print)
+
+/** The secrets that are somewhere in what was shown, by name. */
+export const found = (secrets: Readonly<Record<string, string>>, shown: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Object.keys(secrets).filter((name) => shown.some((text) => text.includes(secrets[name]!)))
