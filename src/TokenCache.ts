@@ -11,14 +11,9 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as IssuedToken from "./IssuedToken.js"
-import type * as Entry from "./internal/entry.js"
-import * as Observing from "./internal/observing.js"
-import * as Reading from "./internal/reading.js"
-import * as Supervisor from "./internal/supervisor.js"
-import * as Unavailable from "./internal/unavailable.js"
-import { invalidDuration } from "./RefreshPolicy.js"
-import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
-import * as TokenSource from "./TokenSource.js"
+import * as Service from "./internal/service.js"
+import type { InvalidOptions, TokenUnavailable } from "./TokenError.js"
+import type * as TokenSource from "./TokenSource.js"
 import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
 
 /**
@@ -115,7 +110,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     sources: Readonly<Record<string, AnySource>>,
     options: TokenCacheOptions = {}
   ): Layer.Layer<TokenCache, unknown, unknown> {
-    return Layer.scoped(TokenCache, make(sources, options))
+    return Layer.scoped(TokenCache, Service.make(sources, options))
   }
 
   /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */
@@ -235,94 +230,3 @@ export interface TokenCacheService {
 }
 
 type FixedSources = Readonly<Record<string, TokenSource.TokenSource>>
-
-const make = (
-  sources: Readonly<Record<string, AnySource>>,
-  options: TokenCacheOptions
-): Effect.Effect<TokenCacheService, unknown, unknown> =>
-  Effect.gen(function* () {
-    const supervisorOptions = yield* validate(options)
-    const made = yield* Effect.forEach(Object.entries(sources), ([name, source]) =>
-      Effect.map(makeSource(name, source), (source) => [name, source] as const)
-    )
-    const supervisor = yield* Supervisor.make(supervisorOptions)
-    const entries = yield* Effect.forEach(made, ([name, source]) => addSource(supervisor, name, source))
-    if (options.prefetch === "sync") {
-      yield* Effect.forEach(entries, (entry) => Reading.first(supervisor, entry), {
-        concurrency: "unbounded",
-        discard: true
-      })
-    }
-    return service(supervisor)
-  })
-
-const makeSource = <E1, R1, E, R>(
-  name: string,
-  source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
-): Effect.Effect<TokenSource.TokenSource<E1, R1>, InvalidOptions | E, R> =>
-  Effect.flatMap(Effect.isEffect(source) ? source : Effect.succeed(source), (made) => TokenSource.validate(name, made))
-
-const addSource = <E, R>(
-  supervisor: Supervisor.Supervisor,
-  name: string,
-  source: TokenSource.TokenSource<E, R>
-): Effect.Effect<Entry.Entry, InvalidOptions, R> =>
-  Effect.flatMap(Effect.context<R>(), (context) =>
-    // The type parameters end here: the context holds what this very source needs.
-    supervisor.add(name, source, context as Context.Context<unknown>)
-  )
-
-const service = (supervisor: Supervisor.Supervisor): TokenCacheService => {
-  const lookup = <A, E>(
-    name: string,
-    f: (entry: Entry.Entry) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | TokenUnavailable> =>
-    // When it is run, not when it is made: the name may be registered, or registered anew, in between.
-    Effect.suspend((): Effect.Effect<A, E | TokenUnavailable> => {
-      const entry = supervisor.entries.get(name)
-      return entry === undefined ? Effect.fail(Unavailable.unknownName(name, supervisor.entries.keys())) : f(entry)
-    })
-  return {
-    register: (name, source) =>
-      Effect.flatMap(makeSource(name, source), (made) =>
-        Effect.acquireRelease(addSource(supervisor, name, made), supervisor.remove)
-      ),
-    token: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, value)),
-    accessToken: (name) => lookup(name, (entry) => Reading.read(supervisor, entry, identity)),
-    reader: (name) => lookup(name, (entry) => Effect.succeed(Reading.read(supervisor, entry, value))),
-    refresh: (name) => lookup(name, (entry) => Effect.map(Reading.refresh(supervisor, entry), value)),
-    invalidate: (name, token) =>
-      Effect.suspend(() => {
-        const entry = supervisor.entries.get(name)
-        return entry === undefined ? Effect.void : supervisor.invalidate(entry, token)
-      }),
-    status: (name) => lookup(name, Observing.status),
-    statuses: Observing.statuses(supervisor.entries),
-    changes: (name) => Stream.unwrap(lookup(name, (entry) => Effect.succeed(Observing.changes(entry)))),
-    events: Observing.events(supervisor)
-  }
-}
-
-const validate = (options: TokenCacheOptions): Effect.Effect<Supervisor.Options, InvalidOptions> => {
-  const { concurrency = 16, leeway = "5 seconds", readTimeout = "5 seconds" } = options
-  const invalid =
-    invalidDuration("readTimeout", readTimeout) ??
-    invalidDuration("leeway", leeway) ??
-    (Number.isInteger(concurrency) && concurrency > 0
-      ? undefined
-      : new InvalidOptions({
-          option: "concurrency",
-          message: `concurrency is a whole number of at least 1, not ${concurrency}`
-        }))
-  return invalid === undefined
-    ? Effect.succeed({
-        readTimeout: Duration.toMillis(readTimeout),
-        leeway: Duration.toMillis(leeway),
-        concurrency
-      })
-    : Effect.fail(invalid)
-}
-
-const value = (token: IssuedToken.AccessToken): Redacted.Redacted<string> => token.accessToken
-
-const identity = (token: IssuedToken.AccessToken): IssuedToken.AccessToken => token

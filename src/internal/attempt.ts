@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
 import { IssueError } from "../TokenError.js"
-import type { Attempt, Entry } from "./entry.js"
+import type { Entry } from "./entry.js"
 import { atMost } from "./time.js"
 
 /**
@@ -31,10 +31,6 @@ export const issue = (
     Effect.provide(entry.context),
     Effect.exit
   )
-
-/** When an attempt is given up. */
-export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
-  Math.ceil(attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds"))
 
 /** Why an attempt failed, with nothing of the original error but its tag or name: it may hold a request or a secret. */
 export const toIssueError = (cause: Cause.Cause<unknown>): IssueError => {

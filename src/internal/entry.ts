@@ -1,5 +1,6 @@
 import type * as Context from "effect/Context"
 import type * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { AccessToken } from "../IssuedToken.js"
@@ -65,6 +66,21 @@ export const make = (
   fallback: false,
   observed: undefined
 })
+
+/** When an attempt is given up. */
+export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
+  Math.ceil(attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds"))
+
+export const placeLostAt = (attempt: Attempt, readTimeout: number): number => Math.ceil(attempt.startedAt + readTimeout)
+
+/** When something has to be done for the token. */
+export const nextDeadline = (entry: Entry, readTimeout: number): number => {
+  const { attempt, state } = entry
+  const due = Math.min(state.nextAttemptAt, TokenState.expiry(state))
+  return attempt === undefined
+    ? due
+    : Math.min(due, timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt, readTimeout) : TokenState.never)
+}
 
 /** The token, if neither the wall clock nor the monotonic clock has passed the end of its use. */
 export const usable = ({ state, usableUntilNanos }: Entry, now: number, nanos: bigint): AccessToken | undefined =>

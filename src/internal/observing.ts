@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { TokenEvent, TokenStatus } from "../TokenStatus.js"
 import * as Entry from "./entry.js"
-import type { Supervisor } from "./supervisor.js"
+import type { Registry } from "./registry.js"
 
 export const status = (entry: Entry.Entry): Effect.Effect<TokenStatus> =>
   Effect.clockWith((clock) =>
@@ -36,11 +36,11 @@ const observe = (entry: Entry.Entry) =>
       })
     : Effect.succeed(entry.observed)
 
-export const events = (supervisor: Supervisor): Stream.Stream<TokenEvent> =>
+export const events = (registry: Registry): Stream.Stream<TokenEvent> =>
   Stream.suspend(() =>
-    supervisor.isClosed()
+    registry.isClosed()
       ? Stream.empty
-      : Stream.fromPubSub(supervisor.events).pipe(
+      : Stream.fromPubSub(registry.events).pipe(
           Stream.takeWhile(Option.isSome),
           Stream.map((event) => event.value),
           Stream.buffer({ capacity: 256, strategy: "sliding" })

@@ -1,8 +1,11 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import type { AccessToken } from "../IssuedToken.js"
 import type { TokenUnavailable } from "../TokenError.js"
 import * as Entry from "./entry.js"
-import type { Supervisor } from "./supervisor.js"
+import type { Registry } from "./registry.js"
+import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
 
 /** At least this long lies between two attempts that readers ask for. */
@@ -10,7 +13,7 @@ const minimumGap = 1000
 
 /** Gives the usable token at once; else waits for an attempt, fails, or asks for an attempt, as the state demands. */
 export const read = <A>(
-  supervisor: Supervisor,
+  registry: Registry,
   entry: Entry.Entry,
   select: (token: AccessToken) => A
 ): Effect.Effect<A, TokenUnavailable> =>
@@ -19,11 +22,11 @@ export const read = <A>(
     const now = clock.unsafeCurrentTimeMillis()
     const token = Entry.usable(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
-      return Effect.map(nextToken(supervisor, entry, now + supervisor.options.readTimeout), select)
+      return Effect.map(nextToken(registry, entry, now + registry.options.readTimeout), select)
     }
     if (now >= entry.state.nextAttemptAt) {
       // Overdue: the timer did not count the time that the machine slept.
-      supervisor.wake()
+      registry.wake()
     }
     return Effect.succeed(select(token))
   })
@@ -33,7 +36,7 @@ export const read = <A>(
  * the attempt ended.
  */
 const nextToken = (
-  supervisor: Supervisor,
+  registry: Registry,
   entry: Entry.Entry,
   until: number
 ): Effect.Effect<AccessToken, TokenUnavailable> =>
@@ -47,12 +50,12 @@ const nextToken = (
     if (rejected !== undefined) {
       return Effect.fail(rejected)
     }
-    const outcome = supervisor.demand(entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
+    const outcome = demand(registry, entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
     const inTime = Effect.timeoutFail(outcome, {
       duration: until - now,
-      onTimeout: () => Unavailable.timedOut(entry, supervisor.options.readTimeout)
+      onTimeout: () => Unavailable.timedOut(entry, registry.options.readTimeout)
     })
-    return Effect.zipRight(until === forEver ? outcome : inTime, nextToken(supervisor, entry, until))
+    return Effect.zipRight(until === forEver ? outcome : inTime, nextToken(registry, entry, until))
   })
 
 const forEver = Number.POSITIVE_INFINITY
@@ -68,7 +71,7 @@ const rejection = (entry: Entry.Entry, now: number): TokenUnavailable | undefine
 }
 
 /** Issues now: overrides a back-off, but never a Retry-After. */
-export const refresh = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
+export const refresh = (registry: Registry, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     const now = clock.unsafeCurrentTimeMillis()
     if (entry.state.stopped) {
@@ -77,15 +80,44 @@ export const refresh = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effe
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    return Effect.zipRight(supervisor.demand(entry, now), nextToken(supervisor, entry, forEver))
+    return Effect.zipRight(demand(registry, entry, now), nextToken(registry, entry, forEver))
   })
 
 /** Waits for the outcome of the first attempt, which may be there already. */
-export const first = (supervisor: Supervisor, entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
+export const first = (entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
   Effect.clockWith((clock) =>
     entry.state.generation > 0
       ? Effect.void
       : entry.state.lastError !== undefined
         ? Effect.fail(Unavailable.issueFailed(entry, clock.unsafeCurrentTimeMillis()))
-        : supervisor.outcome(entry)
+        : outcome(entry)
   )
+
+/**
+ * Wants an attempt no later than `at`, above the concurrency limit, unless one is running; gives the effect that waits for
+ * its outcome.
+ */
+const demand = (
+  { places, update, wake }: Registry,
+  entry: Entry.Entry,
+  at: number
+): Effect.Effect<AccessToken, TokenUnavailable> => {
+  const { attempt, nextAttemptAt } = entry.state
+  if (attempt !== "running") {
+    const wanted = entry.wanted
+    entry.wanted = true
+    if (attempt === "none") {
+      update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
+    } else if (!wanted) {
+      places.lineUp(entry)
+    }
+    wake()
+  }
+  return outcome(entry)
+}
+
+/** Waits for the next attempt to end, counted from this call, not from the run of the effect: it may end in between. */
+const outcome = (entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> => {
+  entry.waiting ??= Deferred.unsafeMake(FiberId.none)
+  return Deferred.await(entry.waiting)
+}

@@ -1,0 +1,141 @@
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import type { AccessToken, IssuedToken } from "../IssuedToken.js"
+import * as RefreshPolicy from "../RefreshPolicy.js"
+import { IssueError, type TokenUnavailable } from "../TokenError.js"
+import * as Attempt from "./attempt.js"
+import type * as Entry from "./entry.js"
+import type { Registry } from "./registry.js"
+import * as Scheduling from "./scheduling.js"
+import * as TokenState from "./tokenState.js"
+import * as Unavailable from "./unavailable.js"
+
+/** Starts an attempt, whose outcome becomes the token's next state. */
+export const start = (registry: Registry, entry: Entry.Entry): void => {
+  const { clock, fibers, now, places, update } = registry
+  const attempt: Entry.Attempt = {
+    startedAt: now(),
+    startedAtNanos: clock.unsafeCurrentTimeNanos(),
+    fiber: undefined,
+    counted: false
+  }
+  entry.wanted = false
+  entry.attempt = attempt
+  places.take(attempt)
+  update(entry, TokenState.running(entry.state))
+  const fiber = fibers.fork(Attempt.issue(entry, (issued) => accept(registry, entry, attempt, issued)))
+  attempt.fiber = fiber
+  fiber.addObserver((exit) => conclude(registry, entry, attempt, Exit.flatten(exit)))
+  if (entry.attempt !== attempt) {
+    // The issuer has removed its own token, before there was a fiber to interrupt.
+    fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+}
+
+/** Gives up an attempt that has reached its time limit. */
+export const timeOut = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt): void => {
+  const { fiber } = attempt
+  conclude(registry, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout" })))
+  fiber?.unsafeInterruptAsFork(FiberId.none)
+}
+
+/** Tells all who wait for the outcome of an attempt. */
+export const complete = (entry: Entry.Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>): void => {
+  const { waiting } = entry
+  if (waiting !== undefined) {
+    entry.waiting = undefined
+    Deferred.unsafeDone(waiting, exit())
+  }
+}
+
+const accept = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt, issued: IssuedToken) => {
+  // Or the token would get the instants of a clock that is gone.
+  registry.noticeSetBack()
+  return TokenState.accept(entry.state, issued, {
+    startedAt: attempt.startedAt,
+    now: registry.now(),
+    leeway: registry.options.leeway,
+    defaultLifetime: entry.source.defaultLifetime
+  })
+}
+
+const conclude = (
+  registry: Registry,
+  entry: Entry.Entry,
+  attempt: Entry.Attempt,
+  exit: Exit.Exit<AccessToken, IssueError>
+): void => {
+  registry.places.giveBack(attempt)
+  registry.wake()
+  if (entry.attempt !== attempt || registry.isClosed()) {
+    return
+  }
+  if (Exit.isFailure(exit)) {
+    registry.noticeSetBack()
+  }
+  entry.attempt = undefined
+  const endedAt = registry.now()
+  // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
+  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(Attempt.toIssueError(cause)))
+  registry.fibers.fork(
+    Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
+      Effect.flatMap((nextAttemptAt) => settle(registry, entry, attempt, outcome, endedAt, nextAttemptAt)),
+      Effect.catchAllCause((cause) => giveUp(registry, entry, endedAt, cause)),
+      Effect.annotateLogs("token", entry.name)
+    )
+  )
+}
+
+const settle = (
+  { publish, update, wake }: Registry,
+  entry: Entry.Entry,
+  attempt: Entry.Attempt,
+  outcome: RefreshPolicy.IssueOutcome,
+  endedAt: number,
+  nextAttemptAt: number
+): Effect.Effect<void> => {
+  if (entry.state.stopped) {
+    return Effect.void
+  }
+  wake()
+  if (Exit.isSuccess(outcome)) {
+    const token = outcome.value
+    const usableFor = BigInt(token.usableUntil - token.issuedAt)
+    entry.usableUntilNanos = attempt.startedAtNanos + usableFor * 1_000_000n
+    update(entry, TokenState.issued(entry.state, token, nextAttemptAt))
+    publish({
+      _tag: "Issued",
+      name: entry.name,
+      at: endedAt,
+      generation: token.generation,
+      expiresAt: token.expiresAt
+    })
+    complete(entry, () => Exit.succeed(token))
+    return Effect.logDebug("Issued an access token")
+  }
+  const error = Attempt.toIssueError(outcome.cause)
+  const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
+  update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
+  publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
+  complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+  return Effect.logWarning(`Could not issue an access token: ${error.message}`)
+}
+
+/** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
+const giveUp = (
+  { update, wake }: Registry,
+  entry: Entry.Entry,
+  endedAt: number,
+  cause: Cause.Cause<never>
+): Effect.Effect<void> => {
+  if (entry.state.attempt === "running") {
+    const error = new IssueError({ reason: "Defect" })
+    update(entry, TokenState.failed(entry.state, error, endedAt + Scheduling.retryAfter(entry), endedAt))
+    complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+    wake()
+  }
+  return Effect.logError("The outcome of an attempt could not be dealt with", cause)
+}

@@ -1,0 +1,59 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Redacted from "effect/Redacted"
+import { IssueError } from "../TokenError.js"
+import type * as Entry from "./entry.js"
+import type { Registry } from "./registry.js"
+import * as Scheduling from "./scheduling.js"
+import * as TokenState from "./tokenState.js"
+
+/** Drops the token if it is still the current one: see `TokenCache.invalidate`. */
+export const invalidate = (
+  registry: Registry,
+  entry: Entry.Entry,
+  token: Redacted.Redacted<string>
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const { now, publish, update, wake } = registry
+    if (entry.state.token === undefined || !TokenState.sameToken(entry.state.token.accessToken, token)) {
+      return
+    }
+    const at = now()
+    publish({ _tag: "Invalidated", name: entry.name, at })
+    switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
+      case "wait":
+        update(entry, TokenState.invalidated(entry.state))
+        break
+      case "issue":
+        entry.scheduleState = undefined
+        entry.wanted = true
+        update(entry, TokenState.postponed(TokenState.invalidated(entry.state), at))
+        wake()
+        break
+      case "backOff":
+        backOff(registry, entry, at)
+    }
+  })
+
+const backOff = ({ fibers, update, wake }: Registry, entry: Entry.Entry, at: number): void => {
+  const error = refusedAgain(entry)
+  const state = TokenState.postponed(TokenState.refusedAgain(entry.state, error), at + Scheduling.retryAfter(entry))
+  const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
+  update(entry, state)
+  fibers.fork(
+    Effect.map(next, (nextAttemptAt) => {
+      if (entry.state === state) {
+        update(entry, TokenState.postponed(state, nextAttemptAt))
+        wake()
+      }
+    })
+  )
+}
+
+const refusedAgain = (entry: Entry.Entry) =>
+  new IssueError({
+    reason: "Rejected",
+    message: `a new token was invalidated within ${Duration.format(Scheduling.retryAfter(entry))} of its issue`,
+    advice: "Check that the API accepts tokens of this issuer."
+  })

@@ -1,0 +1,93 @@
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { TokenEvent } from "../TokenStatus.js"
+import * as DeadlineQueue from "./deadlineQueue.js"
+import * as Entry from "./entry.js"
+import * as Fibers from "./fibers.js"
+import * as Places from "./places.js"
+import { watchSetBack } from "./time.js"
+import * as TokenState from "./tokenState.js"
+
+export interface Options {
+  readonly readTimeout: number
+  readonly leeway: number
+  readonly concurrency: number
+}
+
+/** The tokens of one layer, and the one place where their states are replaced. */
+export interface Registry {
+  readonly options: Options
+  readonly clock: Clock.Clock
+  readonly entries: Map<string, Entry.Entry>
+  /** When each token has to be looked at next. */
+  readonly deadlines: DeadlineQueue.DeadlineQueue<Entry.Entry>
+  readonly places: Places.Places
+  readonly fibers: Fibers.Fibers
+  /** `none` ends the stream of events. */
+  readonly events: PubSub.PubSub<Option.Option<TokenEvent>>
+  /** Lets the refresh fiber look for what is due. */
+  readonly wake: () => void
+  /** Epoch milliseconds, whole: a TestClock may stand between two. */
+  readonly now: () => number
+  readonly isClosed: () => boolean
+  /** From here on no observer is told of a change: the streams are about to end. */
+  readonly close: () => void
+  readonly update: (entry: Entry.Entry, state: TokenState.TokenState) => void
+  readonly publish: (event: TokenEvent) => void
+  /** Moves all instants if the wall clock was set back since the last call. */
+  readonly noticeSetBack: () => void
+}
+
+export const make = (options: Options, wake: () => void): Effect.Effect<Registry> =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const fibers = yield* Fibers.make
+    const events = yield* PubSub.unbounded<Option.Option<TokenEvent>>()
+    const entries = new Map<string, Entry.Entry>()
+    const deadlines = DeadlineQueue.make<Entry.Entry>()
+    const setBackBy = watchSetBack(clock)
+    let closed = false
+
+    const update = (entry: Entry.Entry, state: TokenState.TokenState) => {
+      entry.state = state
+      deadlines.schedule(entry, Entry.nextDeadline(entry, options.readTimeout))
+      if (entry.observed !== undefined && !closed) {
+        fibers.fork(SubscriptionRef.set(entry.observed, state))
+      }
+    }
+
+    return {
+      options,
+      clock,
+      entries,
+      deadlines,
+      places: Places.make(options.concurrency),
+      fibers,
+      events,
+      wake,
+      now: () => Math.floor(clock.unsafeCurrentTimeMillis()),
+      isClosed: () => closed,
+      close: () => {
+        closed = true
+      },
+      update,
+      publish: (event) => {
+        events.unsafeOffer(Option.some(event))
+      },
+      noticeSetBack: () => {
+        const skew = setBackBy()
+        if (skew !== 0) {
+          deadlines.shift(skew)
+          for (const entry of entries.values()) {
+            if (entry.attempt !== undefined) {
+              entry.attempt.startedAt += skew
+            }
+            update(entry, TokenState.shifted(entry.state, skew))
+          }
+        }
+      }
+    }
+  })
