@@ -43,7 +43,8 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
   readonly defaultLifetime?: Duration.DurationInput | undefined
   /**
    * Decides when the next attempt starts, in place of the policy options. Stepped once per attempt with its outcome and
-   * the clock before its request; where it ends, dies or takes over a second, the default policy steps in.
+   * the clock before its request, and with a failure for an invalidation that counts as one; where it ends, dies or takes
+   * over a second, the default policy steps in.
    */
   readonly schedule?: Schedule.Schedule<unknown, IssueOutcome, R> | undefined
   /**

@@ -5,11 +5,9 @@ import type { AccessToken } from "../IssuedToken.js"
 import type { TokenUnavailable } from "../TokenError.js"
 import * as Entry from "./entry.js"
 import type { Registry } from "./registry.js"
+import { minimumGap } from "./scheduling.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
-
-/** At least this long lies between two attempts that readers ask for. */
-const minimumGap = 1000
 
 /** Gives the usable token at once; else waits for an attempt, fails, or asks for an attempt, as the state demands. */
 export const read = <A>(

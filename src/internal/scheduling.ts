@@ -8,7 +8,8 @@ import * as RefreshPolicy from "../RefreshPolicy.js"
 import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
 
-const minimumGap = 1000
+/** At least this long lies between two attempts, whatever the schedule says and readers ask for. */
+export const minimumGap = 1000
 
 /**
  * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `now`, and gives the instant of
