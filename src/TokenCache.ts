@@ -35,6 +35,22 @@ export interface TokenCacheOptions {
 }
 
 /**
+ * Options of {@link TokenCache.layerLookup}, besides those of every cache.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LookupOptions extends Omit<TokenCacheOptions, "prefetch"> {
+  /** A token that nobody has read for this long is dropped. Default: 1 hour. */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * How many tokens are kept: past it the one read least recently is dropped, those whose issuer is failing last. Tokens
+   * that somebody waits for stay. Default: 10,000.
+   */
+  readonly capacity?: number | undefined
+}
+
+/**
  * A source, or an effect that makes one.
  *
  * @since 0.1.0
@@ -111,6 +127,34 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     options: TokenCacheOptions = {}
   ): Layer.Layer<TokenCache, unknown, unknown> {
     return Layer.scoped(TokenCache, Service.make(sources, options))
+  }
+
+  /**
+   * Tokens that are made when they are first read, such as one per tenant. `lookup` gives the source of a name; readers
+   * at the same time share one lookup. It runs in a scope of its own, for at most 30 seconds, and a lookup that fails is
+   * not kept: the read fails with `TokenUnavailable`, reason `UnknownName` if the lookup failed with
+   * `NoSuchElementException` and `IssueFailed` otherwise, and the next read looks up again. `status`, `changes` and
+   * `invalidate` know the names that are in the cache, and look nothing up.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { IssuedToken, TokenCache } from "effect-token-cache"
+   *
+   * declare const findSecret: (tenant: string) => Effect.Effect<string>
+   * declare const issue: (secret: string) => Effect.Effect<IssuedToken.IssuedToken>
+   *
+   * const Tenants = TokenCache.layerLookup(
+   *   (tenant) => Effect.map(findSecret(tenant), (secret) => ({ issue: issue(secret) })),
+   *   { idleTimeToLive: "30 minutes", capacity: 5_000 }
+   * )
+   * ```
+   */
+  static layerLookup<E1, R1, E, R>(
+    lookup: (name: string) => Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>,
+    options: LookupOptions = {}
+  ): Layer.Layer<TokenCache, InvalidOptions, Exclude<R | R1, Scope.Scope>> {
+    return Layer.scoped(TokenCache, Service.makeLookup(lookup, options))
   }
 
   /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */

@@ -33,17 +33,17 @@ export const issue = (
   )
 
 /** Why an attempt failed, with nothing of the original error but its tag or name: it may hold a request or a secret. */
-export const toIssueError = (cause: Cause.Cause<unknown>): IssueError => {
+export const toIssueError = (cause: Cause.Cause<unknown>, what = "issue"): IssueError => {
   const failure = Cause.failureOption(cause)
   if (failure._tag === "Some") {
     return isIssueError(failure.value)
       ? IssueError.copy(failure.value)
-      : new IssueError({ reason: "Unreachable", message: `issue failed with ${nameOf(failure.value)}` })
+      : new IssueError({ reason: "Unreachable", message: `${what} failed with ${nameOf(failure.value)}` })
   }
   const defect = Cause.dieOption(cause)
   return new IssueError({
     reason: "Defect",
-    message: defect._tag === "Some" ? `issue died with ${nameOf(defect.value)}` : "issue interrupted itself"
+    message: defect._tag === "Some" ? `${what} died with ${nameOf(defect.value)}` : `${what} interrupted itself`
   })
 }
 

@@ -1,5 +1,4 @@
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
@@ -43,11 +42,16 @@ export const timeOut = (registry: Registry, entry: Entry.Entry, attempt: Entry.A
 }
 
 /** Tells all who wait for the outcome of an attempt. */
-export const complete = (entry: Entry.Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>): void => {
+export const complete = (
+  { reschedule }: Registry,
+  entry: Entry.Entry,
+  exit: () => Exit.Exit<AccessToken, TokenUnavailable>
+): void => {
   const { waiting } = entry
   if (waiting !== undefined) {
     entry.waiting = undefined
-    Deferred.unsafeDone(waiting, exit())
+    reschedule(entry)
+    waiting.complete(exit())
   }
 }
 
@@ -90,7 +94,7 @@ const conclude = (
 }
 
 const settle = (
-  { publish, update, wake }: Registry,
+  registry: Registry,
   entry: Entry.Entry,
   attempt: Entry.Attempt,
   outcome: RefreshPolicy.IssueOutcome,
@@ -100,7 +104,8 @@ const settle = (
   if (entry.state.stopped) {
     return Effect.void
   }
-  wake()
+  const { publish, update } = registry
+  registry.wake()
   if (Exit.isSuccess(outcome)) {
     const token = outcome.value
     const usableFor = BigInt(token.usableUntil - token.issuedAt)
@@ -113,29 +118,29 @@ const settle = (
       generation: token.generation,
       expiresAt: token.expiresAt
     })
-    complete(entry, () => Exit.succeed(token))
+    complete(registry, entry, () => Exit.succeed(token))
     return Effect.logDebug("Issued an access token")
   }
   const error = Attempt.toIssueError(outcome.cause)
   const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
   update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
   publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
-  complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+  complete(registry, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
   return Effect.logWarning(`Could not issue an access token: ${error.message}`)
 }
 
 /** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
 const giveUp = (
-  { update, wake }: Registry,
+  registry: Registry,
   entry: Entry.Entry,
   endedAt: number,
   cause: Cause.Cause<never>
 ): Effect.Effect<void> => {
   if (entry.state.attempt === "running") {
     const error = new IssueError({ reason: "Defect" })
-    update(entry, TokenState.failed(entry.state, error, endedAt + Scheduling.retryAfter(entry), endedAt))
-    complete(entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
-    wake()
+    registry.update(entry, TokenState.failed(entry.state, error, endedAt + Scheduling.retryAfter(entry), endedAt))
+    complete(registry, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+    registry.wake()
   }
   return Effect.logError("The outcome of an attempt could not be dealt with", cause)
 }

@@ -1,15 +1,14 @@
 import type * as Context from "effect/Context"
-import type * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { AccessToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
-import type { TokenUnavailable } from "../TokenError.js"
 import type { TokenSource } from "../TokenSource.js"
 import type { TokenStatus } from "../TokenStatus.js"
 import type { Timed } from "./deadlineQueue.js"
 import * as TokenState from "./tokenState.js"
+import type { Waiting } from "./waiting.js"
 
 /** All that the cache holds for one token. `state` changes by the functions of `tokenState.ts` only. */
 export interface Entry extends Timed {
@@ -20,10 +19,11 @@ export interface Entry extends Timed {
   /** The end of the token's use on the monotonic clock, which nobody sets back. */
   usableUntilNanos: bigint
   reads: number
+  readonly idle: Idle | undefined
   /** A reader waits, so the next attempt starts above the concurrency limit. */
   wanted: boolean
-  /** Completed with the outcome of the next attempt; shared by all who wait for it. */
-  waiting: Deferred.Deferred<AccessToken, TokenUnavailable> | undefined
+  /** All who wait for the outcome of the next attempt. */
+  waiting: Waiting<AccessToken> | undefined
   attempt: Attempt | undefined
   /** Of the schedule; `undefined` before its first step. */
   scheduleState: unknown
@@ -33,6 +33,12 @@ export interface Entry extends Timed {
   fallback: boolean
   /** Made when somebody observes the token, and set at every change from then on. */
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
+}
+
+/** Of a token that is dropped when nobody reads it for `timeToLive`. */
+export interface Idle {
+  readonly timeToLive: number
+  readAt: number
 }
 
 export interface Attempt {
@@ -48,7 +54,8 @@ export const make = (
   name: string,
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
-  now: number
+  now: number,
+  timeToLive?: number
 ): Entry => ({
   wakeAt: TokenState.never,
   queuedAt: TokenState.never,
@@ -58,6 +65,7 @@ export const make = (
   state: TokenState.initial(now),
   usableUntilNanos: 0n,
   reads: 0,
+  idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
   wanted: false,
   waiting: undefined,
   attempt: undefined,
@@ -73,10 +81,16 @@ export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
 
 export const placeLostAt = (attempt: Attempt, readTimeout: number): number => Math.ceil(attempt.startedAt + readTimeout)
 
+/** When nobody has read the token for too long, and nobody waits for one. */
+export const idleAt = ({ idle, state, waiting }: Entry): number =>
+  idle === undefined || waiting !== undefined || state.stopped
+    ? TokenState.never
+    : Math.ceil(idle.readAt + idle.timeToLive)
+
 /** When something has to be done for the token. */
 export const nextDeadline = (entry: Entry, readTimeout: number): number => {
   const { attempt, state } = entry
-  const due = Math.min(state.nextAttemptAt, TokenState.expiry(state))
+  const due = Math.min(state.nextAttemptAt, TokenState.expiry(state), idleAt(entry))
   return attempt === undefined
     ? due
     : Math.min(due, timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt, readTimeout) : TokenState.never)

@@ -1,6 +1,4 @@
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
 import type { AccessToken } from "../IssuedToken.js"
 import type { TokenUnavailable } from "../TokenError.js"
 import * as Entry from "./entry.js"
@@ -8,19 +6,24 @@ import type { Registry } from "./registry.js"
 import { minimumGap } from "./scheduling.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
+import * as Waiting from "./waiting.js"
 
 /** Gives the usable token at once; else waits for an attempt, fails, or asks for an attempt, as the state demands. */
 export const read = <A>(
   registry: Registry,
   entry: Entry.Entry,
-  select: (token: AccessToken) => A
+  select: (token: AccessToken) => A,
+  until?: number
 ): Effect.Effect<A, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     entry.reads++
     const now = clock.unsafeCurrentTimeMillis()
+    if (entry.idle !== undefined) {
+      entry.idle.readAt = now
+    }
     const token = Entry.usable(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
-      return Effect.map(nextToken(registry, entry, now + registry.options.readTimeout), select)
+      return Effect.map(nextToken(registry, entry, until ?? now + registry.options.readTimeout), select)
     }
     if (now >= entry.state.nextAttemptAt) {
       // Overdue: the timer did not count the time that the machine slept.
@@ -48,15 +51,9 @@ const nextToken = (
     if (rejected !== undefined) {
       return Effect.fail(rejected)
     }
-    const outcome = demand(registry, entry, Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap))
-    const inTime = Effect.timeoutFail(outcome, {
-      duration: until - now,
-      onTimeout: () => Unavailable.timedOut(entry, registry.options.readTimeout)
-    })
-    return Effect.zipRight(until === forEver ? outcome : inTime, nextToken(registry, entry, until))
+    const at = Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap)
+    return Effect.zipRight(demand(registry, entry, at, until), nextToken(registry, entry, until))
   })
-
-const forEver = Number.POSITIVE_INFINITY
 
 /** A back-off is not undone by readers. */
 const rejection = (entry: Entry.Entry, now: number): TokenUnavailable | undefined => {
@@ -75,20 +72,23 @@ export const refresh = (registry: Registry, entry: Entry.Entry): Effect.Effect<A
     if (entry.state.stopped) {
       return Effect.fail(Unavailable.closed(entry))
     }
+    if (entry.idle !== undefined) {
+      entry.idle.readAt = now
+    }
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    return Effect.zipRight(demand(registry, entry, now), nextToken(registry, entry, forEver))
+    return Effect.zipRight(demand(registry, entry, now, Waiting.forEver), nextToken(registry, entry, Waiting.forEver))
   })
 
 /** Waits for the outcome of the first attempt, which may be there already. */
-export const first = (entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
+export const first = (registry: Registry, entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
   Effect.clockWith((clock) =>
     entry.state.generation > 0
       ? Effect.void
       : entry.state.lastError !== undefined
         ? Effect.fail(Unavailable.issueFailed(entry, clock.unsafeCurrentTimeMillis()))
-        : outcome(entry)
+        : outcome(registry, entry, Waiting.forEver)
   )
 
 /**
@@ -96,26 +96,31 @@ export const first = (entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailab
  * its outcome.
  */
 const demand = (
-  { places, update, wake }: Registry,
+  registry: Registry,
   entry: Entry.Entry,
-  at: number
+  at: number,
+  until: number
 ): Effect.Effect<AccessToken, TokenUnavailable> => {
   const { attempt, nextAttemptAt } = entry.state
   if (attempt !== "running") {
     const wanted = entry.wanted
     entry.wanted = true
     if (attempt === "none") {
-      update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
+      registry.update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
     } else if (!wanted) {
-      places.lineUp(entry)
+      registry.places.lineUp(entry)
     }
-    wake()
+    registry.wake()
   }
-  return outcome(entry)
+  return outcome(registry, entry, until)
 }
 
-/** Waits for the next attempt to end, counted from this call, not from the run of the effect: it may end in between. */
-const outcome = (entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> => {
-  entry.waiting ??= Deferred.unsafeMake(FiberId.none)
-  return Deferred.await(entry.waiting)
+/** Waits for the next attempt to end. */
+const outcome = (
+  { clock, fibers, options }: Registry,
+  entry: Entry.Entry,
+  until: number
+): Effect.Effect<AccessToken, TokenUnavailable> => {
+  entry.waiting ??= Waiting.make(clock, fibers, () => Unavailable.timedOut(entry, options.readTimeout))
+  return entry.waiting.join(until)
 }

@@ -22,6 +22,8 @@ export interface Registry {
   readonly options: Options
   readonly clock: Clock.Clock
   readonly entries: Map<string, Entry.Entry>
+  /** Those of the entries that are dropped when nobody reads them. */
+  readonly tenants: Set<Entry.Entry>
   /** When each token has to be looked at next. */
   readonly deadlines: DeadlineQueue.DeadlineQueue<Entry.Entry>
   readonly places: Places.Places
@@ -36,6 +38,8 @@ export interface Registry {
   /** From here on no observer is told of a change: the streams are about to end. */
   readonly close: () => void
   readonly update: (entry: Entry.Entry, state: TokenState.TokenState) => void
+  /** Has to follow a change of what `Entry.nextDeadline` depends on, other than the state. */
+  readonly reschedule: (entry: Entry.Entry) => void
   readonly publish: (event: TokenEvent) => void
   /** Moves all instants if the wall clock was set back since the last call. */
   readonly noticeSetBack: () => void
@@ -51,9 +55,13 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
     const setBackBy = watchSetBack(clock)
     let closed = false
 
+    const reschedule = (entry: Entry.Entry) => {
+      deadlines.schedule(entry, Entry.nextDeadline(entry, options.readTimeout))
+    }
+
     const update = (entry: Entry.Entry, state: TokenState.TokenState) => {
       entry.state = state
-      deadlines.schedule(entry, Entry.nextDeadline(entry, options.readTimeout))
+      reschedule(entry)
       if (entry.observed !== undefined && !closed) {
         fibers.fork(SubscriptionRef.set(entry.observed, state))
       }
@@ -63,6 +71,7 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
       options,
       clock,
       entries,
+      tenants: new Set(),
       deadlines,
       places: Places.make(options.concurrency),
       fibers,
@@ -74,6 +83,7 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
         closed = true
       },
       update,
+      reschedule,
       publish: (event) => {
         events.unsafeOffer(Option.some(event))
       },

@@ -26,6 +26,13 @@ export interface Supervisor {
     source: TokenSource<unknown, unknown>,
     context: Context.Context<unknown>
   ) => Effect.Effect<Entry.Entry, InvalidOptions>
+  /** The same for a free name, with a token that is removed when it has not been read for `timeToLive` milliseconds. */
+  readonly insert: (
+    name: string,
+    source: TokenSource<unknown, unknown>,
+    context: Context.Context<unknown>,
+    timeToLive: number
+  ) => Entry.Entry
   readonly remove: (entry: Entry.Entry) => Effect.Effect<void>
 }
 
@@ -37,7 +44,13 @@ export const make = (options: Registry.Options): Effect.Effect<Supervisor, never
     yield* Effect.addFinalizer(() => close(registry))
     return {
       registry,
-      add: (name, source, context) => add(registry, name, source, context),
+      add: (name, source, context) =>
+        Effect.suspend(() =>
+          registry.entries.has(name)
+            ? Effect.fail(nameTaken(name))
+            : Effect.succeed(insert(registry, name, source, context))
+        ),
+      insert: (name, source, context, timeToLive) => insert(registry, name, source, context, timeToLive),
       remove: (entry) => remove(registry, entry)
     }
   })
@@ -82,8 +95,12 @@ const startDue = (registry: Registry.Registry): boolean => {
 }
 
 const onDeadline = (registry: Registry.Registry, entry: Entry.Entry, at: number): void => {
-  const { deadlines, options, places, publish, update } = registry
+  const { fibers, options, places, publish, reschedule, update } = registry
   const { attempt } = entry
+  if (at >= Entry.idleAt(entry)) {
+    fibers.fork(remove(registry, entry))
+    return
+  }
   if (at >= TokenState.expiry(entry.state)) {
     update(entry, TokenState.expired(entry.state))
     publish({ _tag: "Expired", name: entry.name, at })
@@ -97,26 +114,25 @@ const onDeadline = (registry: Registry.Registry, entry: Entry.Entry, at: number)
   } else if (attempt !== undefined && at >= Entry.placeLostAt(attempt, options.readTimeout)) {
     places.giveBack(attempt)
   }
-  deadlines.schedule(entry, Entry.nextDeadline(entry, options.readTimeout))
+  reschedule(entry)
 }
 
-const add = (
-  registry: Registry.Registry,
+const insert = (
+  { entries, isClosed, now, tenants, update, wake }: Registry.Registry,
   name: string,
   source: TokenSource<unknown, unknown>,
-  context: Context.Context<unknown>
-): Effect.Effect<Entry.Entry, InvalidOptions> =>
-  Effect.suspend(() => {
-    const { entries, isClosed, now, update, wake } = registry
-    if (entries.has(name)) {
-      return Effect.fail(nameTaken(name))
-    }
-    const entry = Entry.make(name, source, context, now())
-    entries.set(name, entry)
-    update(entry, isClosed() ? TokenState.stopped(entry.state) : entry.state)
-    wake()
-    return Effect.succeed(entry)
-  })
+  context: Context.Context<unknown>,
+  timeToLive?: number
+): Entry.Entry => {
+  const entry = Entry.make(name, source, context, now(), timeToLive)
+  entries.set(name, entry)
+  if (entry.idle !== undefined) {
+    tenants.add(entry)
+  }
+  update(entry, isClosed() ? TokenState.stopped(entry.state) : entry.state)
+  wake()
+  return entry
+}
 
 const nameTaken = (name: string) =>
   new InvalidOptions({
@@ -127,12 +143,13 @@ const nameTaken = (name: string) =>
 
 const remove = (registry: Registry.Registry, entry: Entry.Entry): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { entries, fibers, now, publish, wake } = registry
+    const { entries, fibers, now, publish, tenants, wake } = registry
     if (entry.state.stopped) {
       return Effect.void
     }
     const stopped = stop(registry, entry)
     entries.delete(entry.name)
+    tenants.delete(entry)
     wake()
     publish({ _tag: "Dropped", name: entry.name, at: now() })
     const interrupted = stopped.fiber === undefined ? Effect.void : fibers.interrupt([stopped.fiber])
@@ -159,14 +176,14 @@ interface Stopped {
   readonly token: AccessToken | undefined
 }
 
-const stop = ({ places, update }: Registry.Registry, entry: Entry.Entry): Stopped => {
+const stop = (registry: Registry.Registry, entry: Entry.Entry): Stopped => {
   const { attempt, state } = entry
   if (attempt !== undefined) {
-    places.giveBack(attempt)
+    registry.places.giveBack(attempt)
     entry.attempt = undefined
   }
-  update(entry, TokenState.stopped(state))
-  Attempts.complete(entry, () => Exit.fail(Unavailable.closed(entry)))
+  registry.update(entry, TokenState.stopped(state))
+  Attempts.complete(registry, entry, () => Exit.fail(Unavailable.closed(entry)))
   return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
 }
 

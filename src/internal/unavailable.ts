@@ -1,5 +1,5 @@
 import * as Duration from "effect/Duration"
-import type { TokenUnavailableReason } from "../TokenError.js"
+import type { IssueError, TokenUnavailableReason } from "../TokenError.js"
 import { TokenUnavailable } from "../TokenError.js"
 import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
@@ -19,15 +19,24 @@ const listNames = (names: ReadonlyArray<string>): string =>
         .map((name) => `"${name}"`)
         .join(", ")}${names.length > 20 ? ` and ${names.length - 20} more` : ""}`
 
-export const closed = (entry: Entry): TokenUnavailable =>
+export const closed = (entry: Named): TokenUnavailable =>
   unavailable(entry, "Closed", "its TokenCache layer is closed. Read it only while the layer's scope is open.")
 
-export const timedOut = (entry: Entry, readTimeout: number): TokenUnavailable =>
+export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
   unavailable(
     entry,
     "TimedOut",
     `the issuer has not answered within ${Duration.format(readTimeout)}; the attempt goes on. Try again, or raise readTimeout.`
   )
+
+/** Its lookup failed, so there is no entry. */
+export const lookupFailed = (name: string, lastError: IssueError): TokenUnavailable =>
+  new TokenUnavailable({
+    token: name,
+    reason: "IssueFailed",
+    message: `no usable token for "${name}": ${withoutStop(lastError.message)}. The next read looks it up again.`,
+    lastError
+  })
 
 export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
   const { consecutiveFailures, lastError, nextAttemptAt, token } = entry.state
@@ -46,17 +55,23 @@ const wholeSeconds = (millis: number): string =>
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "")
 
+/** An entry, or a name that has none yet. */
+interface Named {
+  readonly name: string
+  readonly state?: TokenState.TokenState
+}
+
 const unavailable = (
-  entry: Entry,
+  { name, state }: Named,
   reason: TokenUnavailableReason,
   detail: string,
   kind = "usable"
 ): TokenUnavailable => {
-  const { lastError, nextAttemptAt } = entry.state
+  const { lastError, nextAttemptAt = TokenState.never } = state ?? {}
   return new TokenUnavailable({
-    token: entry.name,
+    token: name,
     reason,
-    message: `no ${kind} token for "${entry.name}": ${detail}`,
+    message: `no ${kind} token for "${name}": ${detail}`,
     ...(lastError === undefined ? undefined : { lastError }),
     ...(nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt })
   })

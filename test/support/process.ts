@@ -6,6 +6,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 export interface ProcessOptions {
   readonly args?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
+  readonly nodeOptions?: ReadonlyArray<string>
   /** In milliseconds. Default: 15 seconds. */
   readonly timeout?: number
   /** What the process is started with, for example `faketime`. */
@@ -13,8 +14,19 @@ export interface ProcessOptions {
 }
 
 /** Starts a TypeScript file of this repository in a Node process of its own. */
-export const startProcess = (file: string, { args = [], env = {}, wrapper = [] }: ProcessOptions = {}) => {
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, "--import", "tsx", file, ...args]
+export const startProcess = (
+  file: string,
+  { args = [], env = {}, nodeOptions = [], wrapper = [] }: ProcessOptions = {}
+) => {
+  const [program = process.execPath, ...rest] = [
+    ...wrapper,
+    process.execPath,
+    ...nodeOptions,
+    "--import",
+    "tsx",
+    file,
+    ...args
+  ]
   return spawn(program, rest, { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] })
 }
 
