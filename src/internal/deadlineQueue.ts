@@ -55,6 +55,14 @@ export const make = <A extends Timed>(): DeadlineQueue<A> => {
     }
   }
 
+  // `pop` alone leaves the item in the array.
+  const pop = () => {
+    heap.pop()
+    if (heap.ids.length > 2 * heap.length + 64) {
+      heap.shrink()
+    }
+  }
+
   /** Drops dead slots and moves early ones until the first slot tells the truth. */
   const settle = (): A | undefined => {
     for (let item = heap.peek(); item !== undefined; item = heap.peek()) {
@@ -62,7 +70,7 @@ export const make = <A extends Timed>(): DeadlineQueue<A> => {
       if (at === item.wakeAt && at === item.queuedAt) {
         return item
       }
-      heap.pop()
+      pop()
       if (at === item.queuedAt) {
         push(item, item.wakeAt)
       }
@@ -92,7 +100,7 @@ export const make = <A extends Timed>(): DeadlineQueue<A> => {
       if (item === undefined || item.wakeAt > now) {
         return undefined
       }
-      heap.pop()
+      pop()
       remove(item)
       return item
     },
