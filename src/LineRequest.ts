@@ -98,7 +98,7 @@ export const send = (
   )
 
 /**
- * A word that may be shown, whoever sent it: an error code, a request id.
+ * A request id that may be shown, whoever sent it.
  *
  * @internal
  */
@@ -140,7 +140,7 @@ const refusal = (answer: Answer, explain: Explain): IssueError => {
   return new IssueError({
     reason,
     status,
-    code: Predicate.isRecord(body) ? word(body.error) : undefined,
+    code: Predicate.isRecord(body) ? errorCode(body.error) : undefined,
     requestId,
     retryAfter,
     permanent: reason === "Rejected",
@@ -148,6 +148,10 @@ const refusal = (answer: Answer, explain: Explain): IssueError => {
     ...(reason === "InvalidResponse" ? { advice: LineApi.checkBaseUrl } : undefined)
   })
 }
+
+/** An error code such as LINE's and OAuth's are. Anything else may be an echo of what was sent. */
+const errorCode = (error: unknown): string | undefined =>
+  typeof error === "string" && /^[a-z_]{1,64}$/.test(error) ? error : undefined
 
 const reasonOf = (status: number): IssueErrorReason =>
   status === 429

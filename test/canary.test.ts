@@ -28,6 +28,8 @@ const lineFaults: Record<string, LineFault> = {
   "a strange token_type": { status: 200, body: { access_token: channelSecret, expires_in: 900, token_type: echo } },
   "no access_token": { status: 200, body: { expires_in: 900, echo } },
   "a refusal with an echo": { status: 400, body: { error: "invalid_client", error_description: echo } },
+  "a refusal whose code is an echo": { status: 400, body: { error: channelSecret, error_description: echo } },
+  "a refusal whose code is a sentence": { status: 401, body: { error: echo } },
   "a refusal in the other shape": { status: 400, body: { message: "refused", details: [{ message: "no" }], echo } },
   "a 401": {
     status: 401,

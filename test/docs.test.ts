@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import type { LineMessaging } from "effect-token-cache"
+import type { IssueErrorReason, TokenUnavailableReason } from "effect-token-cache/TokenError"
 import ts from "typescript"
 import { assert, describe, it } from "vitest"
 
@@ -46,6 +48,67 @@ const problems = (all: ReadonlyArray<Example>): ReadonlyArray<string> => {
         `${file === undefined ? "" : `${relative(root, file.fileName)}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1} `}${ts.flattenDiagnosticMessageText(messageText, "\n")}`
     )
 }
+
+/** The first cells, in code, of the rows of the tables under a heading. */
+const rows = (file: string, heading: string): ReadonlyArray<string> => {
+  const section = readFileSync(join(root, file), "utf8")
+    .split(/^## /m)
+    .find((text) => text.startsWith(`${heading}\n`))
+  return Array.from((section ?? "").matchAll(/^\| (`[^|]*) \|/gm), ([, cell = ""]) => cell).filter(
+    (cell) => cell !== "`reason`"
+  )
+}
+
+const unavailable: Record<TokenUnavailableReason, true> = {
+  UnknownName: true,
+  IssueFailed: true,
+  TimedOut: true,
+  Closed: true
+}
+
+const issue: Record<IssueErrorReason, true> = {
+  Unreachable: true,
+  Rejected: true,
+  Throttled: true,
+  InvalidResponse: true,
+  Timeout: true,
+  Defect: true
+}
+
+const push: Record<LineMessaging.PushErrorReason, true> = {
+  InvalidRequest: true,
+  Unauthorized: true,
+  RateLimited: true,
+  Rejected: true,
+  Unavailable: true,
+  InvalidResponse: true
+}
+
+describe("docs/errors.md", () => {
+  for (const [name, reasons] of Object.entries({ TokenUnavailable: unavailable, IssueError: issue, PushError: push })) {
+    it(`has each reason of ${name}`, () => {
+      const documented = rows("docs/errors.md", name).map((cell) => cell.split("`")[1])
+      assert.deepStrictEqual([...new Set(documented)].sort(), Object.keys(reasons).sort())
+    })
+  }
+})
+
+describe("docs/security.md", () => {
+  it("names tests that there are, and what they are called", () => {
+    const text = readFileSync(join(root, "docs/security.md"), "utf8")
+    const named = Array.from(text.matchAll(/`(test\/[^`]+)`(?: \(([^)]+)\))?/g), ([, file = "", titles = ""]) => ({
+      file,
+      titles
+    }))
+    assert.isAtLeast(named.length, 20)
+    for (const { file, titles } of named) {
+      const tests = readFileSync(join(root, file), "utf8")
+      for (const title of titles.split(", ").filter((title) => title !== "")) {
+        assert.include(tests, title.replaceAll('"', ""), file)
+      }
+    }
+  })
+})
 
 describe("the documentation", () => {
   it("has examples that compile", { timeout: 120_000 }, () => {

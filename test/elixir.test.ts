@@ -1,10 +1,10 @@
 import { inspect } from "node:util"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Redacted, Runtime, Scope, TestClock } from "effect"
-import { IssuedToken, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
+import { Data, Effect, Exit, Fiber, Layer, Redacted, Runtime, Scope, Stream, TestClock } from "effect"
+import { IssuedToken, IssueError, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
-import { exposedLogs, found, print } from "./support/exposure.js"
+import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
 import * as Issuer from "./support/issuer.js"
 import { lineChannel } from "./support/lineChannel.js"
 import { settableClock } from "./support/settableClock.js"
@@ -63,43 +63,79 @@ describe("ExLine", () => {
   })
 
   describe("W4: no type of expires_in ends the cache:", () => {
-    const accepted = [900, 900.5, "900", "900.0", 1e308]
-    const refused = [
-      null,
-      undefined,
-      Number.NaN,
-      Number.POSITIVE_INFINITY,
-      0,
-      -900,
-      "",
-      "soon",
-      "0x10",
-      true,
-      [900],
-      {}
+    const tenYears = 3650 * 86_400_000
+    const accepted: ReadonlyArray<readonly [unknown, number]> = [
+      [900, 900_000],
+      [900.5, 900_500],
+      ["900", 900_000],
+      ["900.0", 900_000],
+      [1e308, tenYears]
+    ]
+    const noNumber = "expires_in is not a positive number of seconds"
+    const refused: ReadonlyArray<readonly [unknown, string]> = [
+      [undefined, "the token has no lifetime: give the source a defaultLifetime"],
+      [null, noNumber],
+      [Number.NaN, noNumber],
+      [Number.POSITIVE_INFINITY, noNumber],
+      [0, noNumber],
+      [-900, noNumber],
+      ["", noNumber],
+      ["soon", noNumber],
+      ["0x10", noNumber],
+      [true, noNumber],
+      [[900], noNumber],
+      [{}, noNumber]
     ]
     const answering = (expires_in: unknown) =>
-      Issuer.scripted(
-        Issuer.run(Effect.suspend(() => IssuedToken.fromOAuth({ access_token: "first", expires_in }))),
-        Issuer.succeed("1 hour", "second")
-      )
-    for (const lifetime of accepted) {
-      it.effect(`${inspect(lifetime)} is a lifetime`, () =>
+      Issuer.run(Effect.suspend(() => IssuedToken.fromOAuth({ access_token: "first", expires_in })))
+    for (const [expiresIn, lifetime] of accepted) {
+      it.effect(`${inspect(expiresIn)} is a lifetime`, () =>
         Effect.gen(function* () {
-          assert.strictEqual(yield* read, "first")
-        }).pipe(Effect.provide(layer(answering(lifetime))))
+          const { accessToken, expiresAt, issuedAt } = yield* TokenCache.accessToken("line")
+          assert.deepStrictEqual([Issuer.value(accessToken), expiresAt - issuedAt], ["first", lifetime])
+        }).pipe(Effect.provide(layer(Issuer.scripted(answering(expiresIn)))))
       )
     }
-    for (const lifetime of refused) {
-      it.effect(`${inspect(lifetime)} is a failed attempt, and there is a next one`, () => {
-        const issuer = answering(lifetime)
+    for (const [expiresIn, message] of refused) {
+      it.effect(`${inspect(expiresIn)} is a failed attempt, and there is a next one`, () => {
+        const issuer = Issuer.scripted(answering(expiresIn), Issuer.succeed("1 hour", "second"))
         return Effect.gen(function* () {
-          assert.strictEqual((yield* unavailable).lastError?.reason, "InvalidResponse")
+          const { lastError } = yield* unavailable
+          assert.deepStrictEqual([lastError?.reason, lastError?.message], ["InvalidResponse", message])
           yield* TestClock.adjust("30 seconds")
           assert.strictEqual(yield* read, "second")
           assert.deepStrictEqual(seconds(issuer), [0, 30])
         }).pipe(Effect.provide(layer(issuer)))
       })
+    }
+
+    it.effect("none of them costs the token that is still usable", () => {
+      const answers = refused.map(([expiresIn]) => answering(expiresIn))
+      const issuer = Issuer.scripted(Issuer.succeed("1 hour", "old"), ...answers, Issuer.succeed("1 hour", "new"))
+      return Effect.gen(function* () {
+        yield* read
+        for (const _ of refused) {
+          const { lastError } = yield* Effect.flip(TokenCache.refresh("line"))
+          assert.strictEqual(lastError?.reason, "InvalidResponse")
+          assert.strictEqual(yield* read, "old")
+        }
+        assert.strictEqual(Issuer.value(yield* TokenCache.refresh("line")), "new")
+      }).pipe(Effect.provide(layer(issuer)))
+    })
+
+    const noLifetime = [Number.NaN, 0, -900, null, "", "soon", true, {}]
+    for (const expiresIn of noLifetime) {
+      it.effect(`${inspect(expiresIn)} is refused by the cache as well, from an issuer that decodes by itself`, () =>
+        Effect.gen(function* () {
+          const { lastError } = yield* unavailable
+          assert.deepStrictEqual(
+            [lastError?.reason, lastError?.message],
+            ["InvalidResponse", "the token's lifetime is not a positive duration"]
+          )
+        }).pipe(
+          Effect.provide(layer(Issuer.scripted(Issuer.answer({ accessToken: Redacted.make("first"), expiresIn }))))
+        )
+      )
     }
   })
 
@@ -154,6 +190,26 @@ describe("ExLine", () => {
         }).pipe(Effect.provide(layer(issuer, { refreshBefore: "10 minutes" })))
       })
     }
+
+    it.effect("10 minutes: v2.1 tokens of that life never come near LINE's cap of 30", () =>
+      Effect.gen(function* () {
+        const { byKey, line } = yield* lineChannel
+        const source = LineChannel.v21({ ...byKey, tokenLifetime: "10 minutes" })
+        yield* Effect.gen(function* () {
+          const generation = (wanted: number) =>
+            Stream.runDrain(Stream.takeUntil(TokenCache.changes("line"), (status) => status.generation === wanted))
+          for (let issues = 1; issues <= 40; issues++) {
+            yield* generation(issues)
+            assert.isAtMost((yield* line.liveTokens(lineChannelId)).length, 2)
+            yield* TestClock.adjust("5 minutes")
+          }
+        }).pipe(
+          Effect.provide(
+            TokenCache.layer({ line: { ...source, revoke: undefined, refreshBefore: "10 minutes", jitter: 0 } })
+          )
+        )
+      }).pipe(withLine)
+    )
   })
 
   it.effect("W9: 100 tokens that start together do not refresh together", () => {
@@ -263,27 +319,66 @@ describe("ExLine", () => {
 
   describe("W13: the token is in no log, and in nothing else that is printed,", () => {
     const secret = "SECRET-TOKEN"
+    const answer = { access_token: secret, expires_in: 900 }
+    class Refused extends Data.TaggedError("Refused")<{ readonly response: { readonly body: unknown } }> {}
+    const refusal = new Refused({ response: { body: answer } })
+    const issueErrorOfItsOwn = { ...new IssueError({ reason: "Rejected" }), response: answer, cause: secret }
     const behaviours: Record<string, Issuer.Behaviour> = {
       "when the answer lacks expires_in": Issuer.run(
         Effect.suspend(() => IssuedToken.fromOAuth({ access_token: secret }))
       ),
-      "when the issuer returns the answer as it is": Issuer.answer({ access_token: secret, expires_in: 900 }),
+      "when the issuer returns the answer as it is": Issuer.answer(answer),
+      "when the issuer fails with the answer": Issuer.run(Effect.fail(answer)),
+      "when the issuer fails with the token": Issuer.run(Effect.fail(secret)),
+      "when the issuer fails with an error that holds the answer": Issuer.run(refusal),
+      "when the issuer fails with an Error that quotes it, and with a cause": Issuer.run(
+        Effect.fail(new Error(`no ${secret}`, { cause: answer }))
+      ),
+      "when the issuer fails with an IssueError that has more in it": Issuer.run(Effect.fail(issueErrorOfItsOwn)),
+      "when the issuer dies with the answer": Issuer.run(Effect.die(answer)),
+      "when the issuer dies with an Error that quotes it, and with a cause": Issuer.run(
+        Effect.die(new Error(`no ${secret}`, { cause: refusal }))
+      ),
+      "when the issuer throws it": Issuer.run(
+        Effect.suspend(() => {
+          throw refusal
+        })
+      ),
+      "when a promise is rejected with it": Issuer.run(
+        Effect.promise(() => Promise.reject(new TypeError(secret, { cause: answer })))
+      ),
+      "when a finalizer of the issuer dies with it": Issuer.run(
+        Effect.ensuring(Issuer.scripted(Issuer.succeed("15 minutes", secret)).issue, Effect.die(refusal))
+      ),
       "when it is fine": Issuer.succeed("15 minutes", secret)
     }
-    for (const [name, behaviour] of Object.entries(behaviours)) {
-      it.effect(name, () => {
-        const shown: Array<string> = []
-        return Effect.gen(function* () {
-          const reads = yield* Effect.all([
-            Effect.exit(TokenCache.token("line")),
-            Effect.exit(TokenCache.accessToken("line"))
-          ])
-          yield* Effect.logTrace("read", ...reads)
-          shown.push(print(reads), ...reads.map(print), print(yield* TokenCache.statuses))
-          assert.isTrue(shown.some((text) => text.includes("level=TRACE")))
-          assert.deepStrictEqual(found({ token: secret }, shown), [])
-        }).pipe(Effect.provide(layer(Issuer.scripted(behaviour))), exposedLogs(shown))
-      })
+    const attempts: Record<string, (behaviour: Issuer.Behaviour) => ReturnType<typeof Issuer.scripted>> = {
+      "": (behaviour) => Issuer.scripted(behaviour),
+      ", at a refresh": (behaviour) => Issuer.scripted(Issuer.succeed("1 hour", secret), behaviour)
+    }
+    for (const [attempt, issuerOf] of Object.entries(attempts)) {
+      for (const [name, behaviour] of Object.entries(behaviours)) {
+        it.effect(`${name}${attempt}`, () => {
+          const shown: Array<string> = []
+          return Effect.gen(function* () {
+            yield* Effect.exit(TokenCache.token("line"))
+            const event = yield* Effect.fork(Stream.runHead(TokenCache.events))
+            yield* TestClock.adjust(0)
+            const exits = [
+              yield* Effect.exit(TokenCache.refresh("line")),
+              yield* Effect.exit(TokenCache.token("line")),
+              yield* Effect.exit(TokenCache.accessToken("line"))
+            ]
+            yield* Effect.logTrace("exits", ...exits)
+            const change = yield* Stream.runHead(TokenCache.changes("line"))
+            const seen = [...exits, yield* Fiber.join(event), change, yield* TokenCache.statuses, yield* TokenCache]
+            shown.push(print(seen), ...seen.map(print), yield* metrics)
+            assert.isTrue(shown.some((text) => text.includes("level=TRACE")))
+            assert.isTrue(shown.some((text) => text.includes("TokenCache.refresh")))
+            assert.deepStrictEqual(found({ token: secret }, shown), [])
+          }).pipe(Effect.provide(layer(issuerOf(behaviour))), exposedSpans(shown), exposedLogs(shown))
+        })
+      }
     }
   })
 
@@ -304,6 +399,20 @@ describe("ExLine", () => {
         const reader = yield* Effect.fork(read)
         yield* TestClock.adjust("4 seconds")
         assert.strictEqual(yield* Fiber.join(reader), "slow")
+        assert.deepStrictEqual(seconds(issuer), [0])
+      }).pipe(Effect.provide(layer(issuer)))
+    })
+
+    it.effect("readers who join an attempt that fails get its error, not a timeout of their own", () => {
+      const failing = Effect.delay(Issuer.scripted(Issuer.fail({ status: 503 })).issue, "6 seconds")
+      const issuer = Issuer.scripted(Issuer.run(failing))
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("2 seconds")
+        const readers = yield* Effect.fork(Effect.replicateEffect(unavailable, 10, { concurrency: "unbounded" }))
+        yield* TestClock.adjust("4 seconds")
+        const errors = yield* Fiber.join(readers)
+        const seen = errors.map(({ lastError, reason }) => `${reason} ${lastError?.status}`)
+        assert.deepStrictEqual([...new Set(seen)], ["IssueFailed 503"])
         assert.deepStrictEqual(seconds(issuer), [0])
       }).pipe(Effect.provide(layer(issuer)))
     })
@@ -382,6 +491,30 @@ describe("ExLine", () => {
       const runSync = Runtime.runSync(yield* Effect.runtime<never>())
       const tokens = Array.from({ length: 10_000 }, () => Issuer.value(runSync(token("line"))))
       assert.deepStrictEqual([...new Set(tokens)], ["token-1"])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("W19: 100 reads during a refresh that hangs let no other fiber in between", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.hang)
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("460 seconds")
+      let turns = 0
+      yield* Effect.fork(
+        Effect.forever(
+          Effect.zipRight(
+            Effect.yieldNow(),
+            Effect.sync(() => turns++)
+          )
+        )
+      )
+      yield* Effect.yieldNow()
+      const before = turns
+      for (let reads = 0; reads < 100; reads++) {
+        yield* read
+      }
+      assert.strictEqual(turns, before)
+      yield* Effect.yieldNow()
+      assert.isAbove(turns, before)
     }).pipe(Effect.provide(layer(issuer)))
   })
 

@@ -10,7 +10,7 @@ itWith("faketime")(
     const wrapper = ["faketime", "-f", "+0 x100000"]
     const { code, stderr, stdout } = await runProcess("test/processes/thirtyDays.ts", { wrapper, timeout: 50_000 })
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-    // Without its timer the token would be issued anew only when a reader finds it expired, at 30 days.
+    // Nobody reads it meanwhile: without a timer there would be one issue for ever.
     assert.match(stdout, /^2 issues, (27|28) days\n$/)
   }
 )

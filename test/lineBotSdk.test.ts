@@ -7,6 +7,7 @@ import { LineChannel, TokenCache } from "effect-token-cache"
 import { LineEmulator, lineChannelId } from "effect-token-cache/testing"
 import { lineBot } from "../examples/line-bot-sdk.js"
 import { lineChannel } from "./support/lineChannel.js"
+import { runProcess } from "./support/process.js"
 
 const push = (client: messagingApi.MessagingApiClient) =>
   client.pushMessage({ to: "U4af4980629", messages: [{ type: "text", text: "hi" }] })
@@ -36,21 +37,24 @@ const pushes = (line: LineEmulator["Type"]) =>
   )
 
 describe("the recipe for @line/bot-sdk", () => {
-  it.effect("sends with the token of the cache, and after a refresh with the new one", () =>
-    withBot((bot, line) =>
-      Effect.gen(function* () {
-        const first = yield* token
-        yield* bot(push)
-        yield* TokenCache.refresh("line")
-        const second = yield* token
-        assert.notStrictEqual(second, first)
-        yield* bot(push)
-        assert.deepStrictEqual(yield* pushes(line), [
-          [first, 200],
-          [second, 200]
-        ])
-      })
-    )
+  // Asked for in line-bot-sdk-go#35 and line-bot-sdk-java#103: the SDK's own clients keep the token they are made with.
+  it.effect(
+    "line-bot-sdk-java#103, #104: sends with the token of the cache, and after a refresh with the new one",
+    () =>
+      withBot((bot, line) =>
+        Effect.gen(function* () {
+          const first = yield* token
+          yield* bot(push)
+          yield* TokenCache.refresh("line")
+          const second = yield* token
+          assert.notStrictEqual(second, first)
+          yield* bot(push)
+          assert.deepStrictEqual(yield* pushes(line), [
+            [first, 200],
+            [second, 200]
+          ])
+        })
+      )
   )
 
   it.effect("keeps its client while the token stays", () =>
@@ -102,6 +106,18 @@ describe("the recipe for @line/bot-sdk", () => {
       })
     )
   )
+
+  it("runs against the emulator by itself, as npm run examples does, and ends with 0", async () => {
+    const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+    assert.include(scripts.examples, "tsx examples/line-bot.ts")
+    const { code, stderr, stdout } = await runProcess("examples/line-bot.ts")
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    assert.deepStrictEqual(stdout.trim().split("\n"), [
+      "with the first token: 1 message sent",
+      "with the second, in a client of its own: 1 message sent",
+      "with the third, for the second was refused: 1 message sent"
+    ])
+  })
 
   it("is under 40 lines", () => {
     assert.isBelow(readFileSync(new URL("../examples/line-bot-sdk.ts", import.meta.url), "utf8").split("\n").length, 40)

@@ -1,4 +1,3 @@
-import { inspect } from "node:util"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -8,6 +7,7 @@ import {
   Fiber,
   FiberStatus,
   Layer,
+  Option,
   Redacted,
   Runtime,
   Schedule,
@@ -17,7 +17,7 @@ import {
 import { IssuedToken, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
 import { LineEmulator } from "effect-token-cache/testing"
 import { vi } from "vitest"
-import { print } from "./support/exposure.js"
+import { exposedLogs, print } from "./support/exposure.js"
 import * as Issuer from "./support/issuer.js"
 import { lineChannel, privateKey } from "./support/lineChannel.js"
 import { runProcess } from "./support/process.js"
@@ -57,17 +57,20 @@ const thenDown = (expiresIn: Duration.DurationInput = "15 minutes") =>
   Issuer.scripted(Issuer.succeed(expiresIn), Issuer.fail())
 
 describe("an expired token is not given out", () => {
-  it.effect("goth#134: the host slept past the expiry, and the refresh timer did not count that", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
-    return Effect.gen(function* () {
-      const { clock, set } = yield* settableClock
-      yield* Effect.gen(function* () {
-        assert.strictEqual(yield* read, "token-1")
-        set(3_600_000)
-        assert.strictEqual(yield* read, "token-2")
-      }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
-    })
-  })
+  it.effect(
+    "goth#134, Effect Resource.auto: the host slept past the expiry, and the refresh timer did not count that",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+      return Effect.gen(function* () {
+        const { clock, set } = yield* settableClock
+        yield* Effect.gen(function* () {
+          assert.strictEqual(yield* read, "token-1")
+          set(3_600_000)
+          assert.strictEqual(yield* read, "token-2")
+        }).pipe(Effect.provide(layer(issuer)), Effect.withClock(clock))
+      })
+    }
+  )
 
   it.effect("goth#147: the clock lags by hours and is put right", () => {
     const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail(), Issuer.succeed("15 minutes"))
@@ -99,17 +102,20 @@ describe("an expired token is not given out", () => {
     })
   })
 
-  it.effect("client-go and aws-sdk-go-v2, static stability: not even while the issuer is down", () => {
-    const issuer = thenDown("1 minute")
-    return Effect.gen(function* () {
-      yield* TestClock.adjust("54999 millis")
-      assert.strictEqual(yield* read, "token-1")
-      yield* TestClock.adjust("1 millis")
-      const reads = [TokenCache.token("line"), TokenCache.accessToken("line"), TokenCache.refresh("line")]
-      const exits = yield* Effect.forEach(reads, (read) => Effect.exit<unknown, unknown, TokenCache>(read))
-      assert.deepStrictEqual(exits.map(Exit.isFailure), [true, true, true])
-    }).pipe(Effect.provide(layer(issuer)))
-  })
+  it.effect(
+    "client-go, aws-sdk-go-v2, lru-cache: static stability does not go past the expiry, not even while the issuer is down",
+    () => {
+      const issuer = thenDown("1 minute")
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("54999 millis")
+        assert.strictEqual(yield* read, "token-1")
+        yield* TestClock.adjust("1 millis")
+        const reads = [TokenCache.token("line"), TokenCache.accessToken("line"), TokenCache.refresh("line")]
+        const exits = yield* Effect.forEach(reads, (read) => Effect.exit<unknown, unknown, TokenCache>(read))
+        assert.deepStrictEqual(exits.map(Exit.isFailure), [true, true, true])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
 
   it.effect("octokit/auth-app.js#710: the lifetime is the token's, not a constant of 59 minutes", () => {
     const issuer = Issuer.scripted(
@@ -146,7 +152,7 @@ describe("an expired token is not given out", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("google-auth-library, Go oauth2: a token without a lifetime does not live for ever", () => {
+  it.effect("google-auth-library, Go oauth2, Duende, smithy: a token without a lifetime does not live for ever", () => {
     const answer = Issuer.run(Effect.suspend(() => IssuedToken.fromOAuth({ access_token: "eternal" })))
     return Effect.gen(function* () {
       yield* Effect.gen(function* () {
@@ -229,31 +235,70 @@ describe("a usable token is given out", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("caffeine#437: the token is refreshed without a reader", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+  it.effect(
+    "octokit/auth-app.js#117, octokit/app.js#52: whoever reads, whenever it is, gets a token that lives for refreshBefore more",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+      return Effect.gen(function* () {
+        const left: Array<number> = []
+        for (let minute = 0; minute < 180; minute++) {
+          left.push((yield* TokenCache.accessToken("line")).expiresAt - minute * 60_000)
+          yield* TestClock.adjust("1 minute")
+        }
+        assert.strictEqual(Math.min(...left), 31 * 60_000)
+        assert.deepStrictEqual(delays(issuer), [1800, 1800, 1800, 1800, 1800, 1800])
+      }).pipe(Effect.provide(layer(issuer, { refreshBefore: "30 minutes" })))
+    }
+  )
+
+  it.effect("golang/oauth2#793: without a lock, though others wait for a refresh that they asked for", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("forced", "3 seconds"))
     return Effect.gen(function* () {
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(
-        delays(issuer),
-        Array.from({ length: 8 }, () => 450)
-      )
-      assert.strictEqual((yield* status).reads, 0)
+      yield* read
+      const forced = yield* Effect.fork(times(100, refresh))
+      yield* TestClock.adjust("1 second")
+      const { token } = yield* TokenCache
+      const reader = yield* TokenCache.reader("line")
+      const runSync = Runtime.runSync(yield* Effect.runtime<never>())
+      for (let reads = 0; reads < 1000; reads++) {
+        assert.deepStrictEqual([runSync(token("line")), runSync(reader)].map(Issuer.value), ["token-1", "token-1"])
+      }
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(distinct(yield* Fiber.join(forced)), ["forced"])
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("caffeine#504: each token is refreshed by its own lifetime", () => {
-    const issuer = Issuer.scripted(
-      Issuer.succeed("2 minutes"),
-      Issuer.succeed("4 hours"),
-      Issuer.succeed("10 seconds"),
-      Issuer.succeed("1 day")
-    )
-    return Effect.gen(function* () {
-      yield* TestClock.adjust("5 hours")
-      // Half of 2 minutes, 4 hours less a tenth, half of 10 seconds.
-      assert.deepStrictEqual(delays(issuer), [60, 12_960, 5])
-    }).pipe(Effect.provide(layer(issuer)))
-  })
+  it.effect(
+    "caffeine#437, cofacts/rumors-line-bot#136: the token is refreshed without a reader, and without a cron job",
+    () => {
+      const issuer = Issuer.scripted(Issuer.succeed("15 minutes"))
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(
+          delays(issuer),
+          Array.from({ length: 8 }, () => 450)
+        )
+        assert.strictEqual((yield* status).reads, 0)
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect(
+    "caffeine#504, Effect-TS/effect#8177, DuendeSoftware/foss#287, #298: each token is refreshed by its own lifetime",
+    () => {
+      const issuer = Issuer.scripted(
+        Issuer.succeed("2 minutes"),
+        Issuer.succeed("4 hours"),
+        Issuer.succeed("10 seconds"),
+        Issuer.succeed("1 day")
+      )
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("5 hours")
+        // Half of 2 minutes, 4 hours less a tenth, half of 10 seconds.
+        assert.deepStrictEqual(delays(issuer), [60, 12_960, 5])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
 })
 
 describe("one token is one issue", () => {
@@ -272,7 +317,7 @@ describe("one token is one issue", () => {
     }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule: Schedule.spaced("1 day") } })))
   })
 
-  it.effect("google-auth-library-nodejs#338: for 1000 callers, whichever way they ask", () => {
+  it.effect("google-auth-library-nodejs#338, #1836: for 1000 callers, whichever way they ask", () => {
     const issuer = Issuer.scripted(slow("only", "1 second"))
     return Effect.gen(function* () {
       const reader = yield* TokenCache.reader("line")
@@ -353,12 +398,57 @@ describe("one token is one issue", () => {
 })
 
 describe("the issuer is left alone", () => {
-  it.effect("vault#26382, #20645: the delays that are computed are the delays that are kept, and none is zero", () => {
-    const issuer = thenDown("1 minute")
+  it.effect(
+    "vault#26382, #20645, openbao#4036: the delays that are computed are the delays that are kept, and none is zero",
+    () => {
+      const issuer = thenDown("1 minute")
+      return Effect.gen(function* () {
+        yield* TestClock.adjust("30 minutes")
+        assert.deepStrictEqual(delays(issuer), [30, 30, 60, 120, 240, 300, 300, 300, 300])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect("vault#26382: jitter is on top of each delay of the back-off, and takes nothing off it", () => {
+    const issuers = Array.from({ length: 20 }, () => Issuer.scripted(Issuer.fail()))
+    const sources = Object.fromEntries(issuers.map(({ issue }, index) => [`line-${index}`, { issue }]))
     return Effect.gen(function* () {
       yield* TestClock.adjust("30 minutes")
-      assert.deepStrictEqual(delays(issuer), [30, 30, 60, 120, 240, 300, 300, 300, 300])
+      const nominal = [30, 60, 120, 240, 300, 300]
+      for (const issuer of issuers) {
+        const kept = delays(issuer).slice(0, nominal.length)
+        assert.lengthOf(kept, nominal.length)
+        kept.forEach((delay, index) => {
+          assert.isAtLeast(delay, nominal[index]!)
+          assert.isAtMost(delay, nominal[index]! * 1.1)
+        })
+      }
+      assert.isAtLeast(new Set(issuers.map((issuer) => delays(issuer)[0])).size, 10)
+    }).pipe(Effect.provide(TokenCache.layer(sources, { concurrency: 20 })))
+  })
+
+  it.effect("vault#26382: after a success the back-off begins anew", () => {
+    const issuer = Issuer.scripted(
+      Issuer.fail(),
+      Issuer.fail(),
+      Issuer.fail(),
+      Issuer.succeed("1 hour"),
+      Issuer.fail(),
+      Issuer.fail(),
+      Issuer.succeed("1 hour")
+    )
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("60 minutes")
+      assert.deepStrictEqual(delays(issuer), [30, 60, 120, 3000, 30, 60])
     }).pipe(Effect.provide(layer(issuer)))
+  })
+
+  it.effect("goth: a token that lives no longer than refreshBefore is not issued again and again", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("5 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(delays(issuer), [150, 150, 150, 150])
+    }).pipe(Effect.provide(layer(issuer, { refreshBefore: "5 minutes" })))
   })
 
   it.effect("vault#28611, #25712: a lease of 0 seconds is not renewed again and again", () => {
@@ -521,7 +611,7 @@ describe("a failure is not the end", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("Effect 3 Resource.auto: the refreshes go on after one that failed", () => {
+  it.effect("Effect 3 Resource.auto, Databricks Go: the refreshes go on after one that failed", () => {
     const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail(), Issuer.succeed("15 minutes"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")
@@ -577,15 +667,41 @@ describe("readers and attempts do not hang on each other", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("golang/oauth2#388: a reader that is gone takes no later refresh with it", () => {
-    const issuer = Issuer.scripted(slow("first", "1 second"), Issuer.succeed("15 minutes"))
+  it.effect(
+    "golang/oauth2#388: a reader that is gone takes no attempt with it, neither this one nor a later one",
+    () => {
+      const issuer = Issuer.scripted(slow("first", "1 second"), Issuer.succeed("15 minutes"))
+      return Effect.gen(function* () {
+        const reader = yield* Effect.fork(read)
+        yield* TestClock.adjust("500 millis")
+        yield* Fiber.interrupt(reader)
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual(yield* read, "first")
+        yield* TestClock.adjust("449 seconds")
+        assert.strictEqual(yield* read, "token-2")
+        assert.deepStrictEqual(seconds(issuer), [0, 450])
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
+
+  it.effect("golang/oauth2#388: nor does the reader for whom the attempt was started, whose scope closes", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("1 minute"), slow("second", "3 seconds"), Issuer.succeed("1 hour"))
     return Effect.gen(function* () {
-      const reader = yield* Effect.fork(read)
-      yield* TestClock.adjust("500 millis")
+      yield* TestClock.adjust("61 seconds")
+      const reader = yield* Effect.fork(
+        Effect.scoped(
+          Effect.zipRight(
+            Effect.addFinalizer(() => Effect.void),
+            read
+          )
+        )
+      )
+      yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(reader)
-      yield* TestClock.adjust("460 seconds")
-      assert.strictEqual(yield* read, "token-2")
-    }).pipe(Effect.provide(layer(issuer)))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* read, "second")
+      assert.deepStrictEqual(seconds(issuer), [0, 61])
+    }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule: Schedule.spaced("1 day") } })))
   })
 
   it.effect("golang/oauth2#262: a reader can give up by itself, and only that one does", () => {
@@ -600,7 +716,7 @@ describe("readers and attempts do not hang on each other", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("Effect-TS/effect#6304: a reader can be interrupted while the issuer cannot", () => {
+  it.effect("Effect-TS/effect#6304, #6316: a reader can be interrupted while the issuer cannot", () => {
     const issuer = Issuer.scripted(Issuer.hangUninterruptibly)
     return Effect.gen(function* () {
       const reader = yield* Effect.fork(read)
@@ -609,6 +725,22 @@ describe("readers and attempts do not hang on each other", () => {
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(reader)))
     }).pipe(Effect.provide(layer(issuer)))
   })
+
+  it.effect(
+    "Effect-TS/effect#6304, #6316: a reader's own time limit holds while the issuer cannot be interrupted",
+    () => {
+      const issuer = Issuer.scripted(Issuer.hangUninterruptibly)
+      return Effect.gen(function* () {
+        const asks = [read, refresh, Effect.map(Effect.flatten(TokenCache.reader("line")), Issuer.value)]
+        const all = yield* Effect.fork(
+          Effect.forEach(asks, (ask) => Effect.timeoutOption(ask, "50 millis"), { concurrency: "unbounded" })
+        )
+        yield* TestClock.adjust("50 millis")
+        assert.deepStrictEqual((yield* Fiber.join(all)).map(Option.isNone), [true, true, true])
+        assert.isTrue((yield* status).refreshing)
+      }).pipe(Effect.provide(layer(issuer)))
+    }
+  )
 
   it.effect(
     "Effect 4 cachedWithTTL, Effect-TS/effect#8389: the attempt goes on when its last reader is interrupted",
@@ -643,6 +775,19 @@ describe("readers and attempts do not hang on each other", () => {
       }).pipe(Effect.provide(layer(issuer)))
     }
   )
+
+  it.effect("Effect-TS/effect#7590: an attempt that was given up and fails late takes away no newer token", () => {
+    const failing = Effect.delay(Issuer.scripted(Issuer.fail()).issue, "90 seconds")
+    const issuer = Issuer.scripted(Issuer.run(Effect.uninterruptible(failing)), Issuer.succeed("1 hour", "newer"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual(yield* read, "newer")
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual(yield* read, "newer")
+      const { consecutiveFailures, state } = yield* status
+      assert.deepStrictEqual([state, consecutiveFailures], ["ready", 0])
+    }).pipe(Effect.provide(layer(issuer)))
+  })
 })
 
 describe("a token that is refused", () => {
@@ -713,12 +858,38 @@ describe("tokens do not get mixed up", () => {
   })
 
   it.effect("octokit auth-app: two caches that ask at the same time for the same name get their own", () => {
-    const readOf = (token: string) => Effect.provide(read, layer(Issuer.scripted(slow(token, "1 second"))))
+    const issuerOf = (app: string) => Issuer.scripted(slow(`${app} 1`, "1 second"), slow(`${app} 2`, "1 second"))
+    const issuers = [issuerOf("app A"), issuerOf("app B")]
     return Effect.gen(function* () {
-      const readers = yield* Effect.fork(Effect.all([readOf("app A"), readOf("app B")], { concurrency: "unbounded" }))
+      const caches = yield* Effect.forEach(issuers, (issuer) => Layer.build(layer(issuer)))
+      const inBoth = <A, E>(effect: Effect.Effect<A, E, TokenCache>) =>
+        Effect.forEach(caches, (context) => Effect.provide(effect, context), { concurrency: "unbounded" })
+      const cold = yield* Effect.fork(inBoth(read))
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(yield* Fiber.join(readers), ["app A", "app B"])
-    })
+      assert.deepStrictEqual(yield* Fiber.join(cold), ["app A 1", "app B 1"])
+      const forced = yield* Effect.fork(inBoth(refresh))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(forced), ["app A 2", "app B 2"])
+      assert.deepStrictEqual(issuers.map(seconds), [
+        [0, 1],
+        [0, 1]
+      ])
+    }).pipe(Effect.scoped)
+  })
+
+  it.effect("octokit auth-app: what one cache invalidates stays in another, though it is the same token", () => {
+    const one = Issuer.scripted(Issuer.succeed("1 hour", "same"), Issuer.succeed("1 hour", "next"))
+    const other = Issuer.scripted(Issuer.succeed("1 hour", "same"))
+    return Effect.gen(function* () {
+      const first = yield* Layer.build(layer(one))
+      const second = yield* Layer.build(layer(other))
+      const refused = yield* Effect.provide(TokenCache.token("line"), first)
+      yield* Effect.provide(TokenCache.invalidate("line", refused), first)
+      assert.strictEqual(yield* Effect.provide(read, first), "next")
+      assert.strictEqual(yield* Effect.provide(read, second), "same")
+      assert.strictEqual(yield* Effect.provide(refresh, second), "same")
+      assert.strictEqual(other.calls.length, 2)
+    }).pipe(Effect.scoped)
   })
 
   it.effect("spring-security#13816: tokens that were registered for a while leave nothing behind", () => {
@@ -792,6 +963,22 @@ describe("who watches", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
+  it.effect("azure tokenCycler: is told of a refresh that fails in the background, though no reader notices", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail({ status: 503 }))
+    const shown: Array<string> = []
+    return Effect.gen(function* () {
+      yield* read
+      const watcher = yield* Effect.fork(Stream.runHead(TokenCache.events))
+      yield* TestClock.adjust("451 seconds")
+      const event = Option.getOrThrow(yield* Fiber.join(watcher))
+      assert.isTrue(event._tag === "IssueFailed" && event.at === 450_000 && event.error.status === 503)
+      const { lastError, state } = yield* status
+      assert.deepStrictEqual([state, lastError?.status], ["degraded", 503])
+      assert.isTrue(shown.some((line) => line.includes("Could not issue an access token: issuer answered 503")))
+      assert.strictEqual(yield* read, "token-1")
+    }).pipe(Effect.provide(layer(issuer)), exposedLogs(shown))
+  })
+
   it.effect(
     "line-bot-sdk-java FixedChannelTokenSupplier: a token record that is printed does not show the token",
     () => {
@@ -799,26 +986,48 @@ describe("who watches", () => {
       return Effect.gen(function* () {
         const record = yield* TokenCache.accessToken("line")
         const cache = yield* TokenCache
-        assert.notInclude(print(record) + print(cache) + inspect(record.accessToken, { showHidden: true }), "s3cr3t")
+        const reader = yield* TokenCache.reader("line")
+        const values = [record, record.accessToken, { ...record }, cache, reader, yield* TokenCache.status("line")]
+        assert.notInclude([values, ...values].map(print).join(), "s3cr3t")
+        assert.strictEqual(Issuer.value(record.accessToken), "s3cr3t")
       }).pipe(Effect.provide(layer(issuer)))
     }
   )
 
   it.effect("simple-oauth2#458: an option that is wrong is named without printing a secret", () => {
     const channelSecret = "hunter2-hunter2"
-    const key = { channelId: "1", keyId: "k", privateKey: privateKey.slice(0, 200), baseUrl: "https://line.example" }
-    const sources = {
-      secret: { ...LineChannel.stateless({ channelId: "", channelSecret }), jitter: 2 },
-      key: { ...LineChannel.v21({ ...key, channelSecret }), refreshBefore: -1 }
+    const secret = { channelId: "1", channelSecret, baseUrl: "https://line.example" }
+    const key = { channelId: "1", keyId: "k", privateKey, channelSecret, baseUrl: "https://line.example" }
+    const cut = privateKey.slice(0, 200)
+    const sources: Record<string, LineChannel.LineSource> = {
+      "no channel id": LineChannel.stateless({ ...secret, channelId: "" }),
+      "no channel id for a short-lived token": LineChannel.shortLived({ ...secret, channelId: "" }),
+      "a base URL in the clear": LineChannel.stateless({ ...secret, baseUrl: `http://line.example/${channelSecret}` }),
+      "a secret in the base URL": LineChannel.shortLived({ ...secret, baseUrl: `https://a:${channelSecret}@line.me` }),
+      "a key that is cut": LineChannel.v21({ ...key, privateKey: cut }),
+      "a JWK that is cut": LineChannel.statelessJwt({ ...key, privateKey: `{"kty":"RSA","d":"${channelSecret}` }),
+      "a JWK that is none": LineChannel.statelessJwt({ ...key, privateKey: { kty: "RSA", d: channelSecret } }),
+      "no key id": LineChannel.v21({ ...key, keyId: "" }),
+      "a lifetime over LINE's": LineChannel.v21({ ...key, tokenLifetime: "31 days" })
     }
+    const secrets = [channelSecret, ...privateKey.split("\n").slice(1, -2)]
     return Effect.gen(function* () {
       for (const [name, source] of Object.entries(sources)) {
-        const options = yield* Effect.flip(Effect.scoped(Layer.build(TokenCache.layer({ [name]: source }))))
+        const wrong = { ...source, jitter: 2 }
+        const options = yield* Effect.flip(Effect.scoped(Layer.build(TokenCache.layer({ line: wrong }))))
         const issue = yield* Effect.flip(source.issue)
-        assert.deepStrictEqual([options._tag, issue._tag], ["InvalidOptions", "IssueError"])
-        const shown = print(options) + print(issue)
-        assert.notInclude(shown, channelSecret)
-        assert.notInclude(shown, privateKey.split("\n")[1]!)
+        const unavailable = yield* Effect.flip(Effect.provide(read, TokenCache.layer({ line: source })))
+        assert.deepStrictEqual(
+          [options._tag, issue._tag, issue.permanent, unavailable._tag],
+          ["InvalidOptions", "IssueError", true, "TokenUnavailable"],
+          name
+        )
+        const shown = [source, wrong, options, issue, unavailable].map(print).join()
+        assert.deepStrictEqual(
+          secrets.filter((secret) => shown.includes(secret)),
+          [],
+          name
+        )
       }
     }).pipe(Effect.provide(NodeHttpClient.layerUndici))
   })
@@ -828,7 +1037,7 @@ describe("no timer overflows", () => {
   const lifetimes = ["30 days", "3650 days", Number.MAX_VALUE, Number.POSITIVE_INFINITY] as const
   for (const lifetime of lifetimes) {
     it.live(
-      `directus#4054, keycloak-js#107, authkit-nextjs#273, badgateway: a token of ${lifetime} is not issued non-stop`,
+      `directus#4054, keycloak-js#107, authkit-nextjs#273, rynfar/meridian#515, badgateway: a token of ${lifetime} is not issued non-stop`,
       () => {
         const issuer = Issuer.scripted(Issuer.succeed(lifetime))
         const timers = vi.spyOn(globalThis, "setTimeout")

@@ -92,6 +92,16 @@ export const exposedSpans =
 /** All metrics of the process, printed. */
 export const metrics = Effect.map(Metric.snapshot, print)
 
-/** The secrets that are somewhere in what was shown, by name. */
-export const found = (secrets: Readonly<Record<string, string>>, shown: ReadonlyArray<string>): ReadonlyArray<string> =>
-  Object.keys(secrets).filter((name) => shown.some((text) => text.includes(secrets[name]!)))
+/** The secrets of which 24 characters, or all of a shorter one, are somewhere in what was shown, by name. */
+export const found = (
+  secrets: Readonly<Record<string, string>>,
+  shown: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const texts = [...new Set(shown)]
+  return Object.keys(secrets).filter((name) =>
+    pieces(secrets[name]!).some((piece) => texts.some((text) => text.includes(piece)))
+  )
+}
+
+/** A message that is cut shows a part of a long secret. */
+const pieces = (secret: string): ReadonlyArray<string> => secret.match(/.{24}/gs) ?? [secret]
