@@ -42,9 +42,9 @@ export interface Pushed {
  *
  * - `InvalidRequest`: an option is wrong; nothing was sent
  * - `Unauthorized`: LINE refused the token, and then the next one as well (401)
- * - `RateLimited`: too many requests, too many messages to one user, or the monthly limit (429). LINE tells these apart
- *   by its text alone, which it may change: `message` has the text for people to read. For code there is
- *   `GET /v2/bot/message/quota/consumption`
+ * - `RateLimited`: too many requests, or too many messages to one user (429)
+ * - `MonthlyLimit`: the channel's messages of the month are used up, or reserved by a delivery that is under way (429).
+ *   LINE tells it from the rate limit by its documented text alone; if that changes, it is a `RateLimited`
  * - `Rejected`: LINE refused the push (any other 4xx)
  * - `Unavailable`: no answer, or LINE is in trouble (5xx), after all attempts; LINE may have accepted the push
  * - `InvalidResponse`: the answer is not LINE's; LINE may have accepted the push
@@ -56,6 +56,7 @@ export type PushErrorReason =
   | "InvalidRequest"
   | "Unauthorized"
   | "RateLimited"
+  | "MonthlyLimit"
   | "Rejected"
   | "Unavailable"
   | "InvalidResponse"
@@ -111,7 +112,7 @@ const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =
 
 const toPushError = (answer: LineRequest.Answer, retryKey: string): PushError => {
   const { status, requestId, retryAfter } = answer
-  const reason = reasonOf(status)
+  const reason = reasonOf(answer)
   const explanation = advice[reason] ?? lineText(answer.body)
   return new PushError({
     reason,
@@ -129,12 +130,14 @@ const advice: Partial<Record<PushErrorReason, string>> = {
   InvalidResponse: `that is no answer of LINE's to a push. ${LineApi.checkBaseUrl}`
 }
 
-const reasonOf = (status: number): PushErrorReason => {
+const monthlyLimit = "You have reached your monthly limit."
+
+const reasonOf = ({ body, status }: LineRequest.Answer): PushErrorReason => {
   if (status === 401) {
     return "Unauthorized"
   }
   if (status === 429) {
-    return "RateLimited"
+    return Predicate.isRecord(body) && body.message === monthlyLimit ? "MonthlyLimit" : "RateLimited"
   }
   if (status >= 500) {
     return "Unavailable"

@@ -260,14 +260,14 @@ describe("LineMessaging.push and LINE's refusals", () => {
     )
   }
 
-  it.effect("429 is RateLimited, at once, whether it is the rate or the monthly limit", () =>
+  it.effect("429 tells the rate and the monthly limit apart, and is not tried again", () =>
     Effect.gen(function* () {
       const line = yield* LineEmulator
       yield* LineMessaging.push("line", to, hi)
       const monthly = yield* pushError(LineMessaging.push("line", to, hi))
       assert.deepStrictEqual(
         [monthly.reason, monthly.message],
-        ["RateLimited", "LINE answered 429: You have reached your monthly limit."]
+        ["MonthlyLimit", "LINE answered 429: You have reached your monthly limit."]
       )
       yield* line.fault({ match: "/v2/bot/message/push", status: 429, headers: { "retry-after": "3" } })
       const rate = yield* pushError(LineMessaging.push("line", to, hi))

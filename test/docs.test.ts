@@ -79,6 +79,7 @@ const push: Record<LineMessaging.PushErrorReason, true> = {
   InvalidRequest: true,
   Unauthorized: true,
   RateLimited: true,
+  MonthlyLimit: true,
   Rejected: true,
   Unavailable: true,
   InvalidResponse: true
