@@ -68,6 +68,7 @@ export type LineSource = TokenSource.TokenSource<IssueError, HttpClient.HttpClie
  * @category sources
  */
 export const stateless = (options: LineTokens.SecretOptions): LineSource => ({
+  issuer: "line stateless",
   issue: issueBySecret("/oauth2/v3/token", options)
 })
 
@@ -79,6 +80,7 @@ export const stateless = (options: LineTokens.SecretOptions): LineSource => ({
  * @category sources
  */
 export const statelessJwt = (options: LineTokens.AssertionOptions): LineSource => ({
+  issuer: "line stateless jwt",
   issue: issueByAssertion(
     { baseUrl: options.baseUrl, path: "/oauth2/v3/token", explain: LineTokens.explainAssertion },
     options
@@ -102,7 +104,10 @@ export const v21 = (options: V21Options): LineSource => {
     { baseUrl, path: "/oauth2/v2.1/token", explain: explainV21 },
     { ...options, tokenLifetime }
   )
-  return channelSecret === undefined ? { issue } : { issue, revoke: revokeBySecret({ ...options, channelSecret }) }
+  const issuer = "line v2.1"
+  return channelSecret === undefined
+    ? { issuer, issue }
+    : { issuer, issue, revoke: revokeBySecret({ ...options, channelSecret }) }
 }
 
 /**
@@ -117,6 +122,7 @@ export const v21 = (options: V21Options): LineSource => {
  * @category sources
  */
 export const shortLived = (options: LineTokens.SecretOptions): LineSource => ({
+  issuer: "line short-lived",
   issue: issueBySecret("/v2/oauth/accessToken", options),
   revoke: ({ accessToken }) => LineTokens.revokeShortLived({ accessToken, baseUrl: options.baseUrl })
 })

@@ -11,6 +11,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as IssuedToken from "./IssuedToken.js"
+import type * as Registry from "./internal/registry.js"
 import * as Service from "./internal/service.js"
 import type { InvalidOptions, TokenUnavailable } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
@@ -271,6 +272,12 @@ export interface TokenCacheService {
   readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>>
   readonly changes: (name: string) => Stream.Stream<TokenStatus, TokenUnavailable>
   readonly events: Stream.Stream<TokenEvent>
+  /**
+   * For `TokenMetrics`.
+   *
+   * @internal
+   */
+  readonly [Registry.key]?: Registry.Registry
 }
 
 type FixedSources = Readonly<Record<string, TokenSource.TokenSource>>

@@ -37,6 +37,8 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
    * Fail with an `IssueError` where the reason is known.
    */
   readonly issue: Effect.Effect<IssuedToken, E, R>
+  /** What issues the token, in a few words for metrics, spans and the status page: `"line stateless"`. Default: none. */
+  readonly issuer?: string | undefined
   /** How long an attempt may take. Default: 30 seconds. */
   readonly issueTimeout?: Duration.DurationInput | undefined
   /** The lifetime of a token that is issued without one. Default: none, such a token is refused. */

@@ -25,6 +25,10 @@ export type TokenStateName = "starting" | "ready" | "degraded" | "down" | "stopp
  */
 export interface TokenStatus {
   readonly name: string
+  /** The source's `issuer`. */
+  readonly issuer?: string | undefined
+  /** Made by `TokenCache.layerLookup`. */
+  readonly tenant?: true | undefined
   readonly state: TokenStateName
   /** True while an attempt runs or waits for its turn. */
   readonly refreshing: boolean

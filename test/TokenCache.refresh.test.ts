@@ -251,7 +251,17 @@ describe("the refresh fiber", () => {
       assert.strictEqual(yield* read, "traced")
       assert.deepStrictEqual(
         spans.map(({ attributes, name, parent }) => [name, parent._tag, [...attributes]]),
-        [["TokenCache.refresh", "None", [["token_cache.token", "line"]]]]
+        [
+          [
+            "TokenCache.refresh",
+            "None",
+            [
+              ["token_cache.token", "line"],
+              ["token_cache.trigger", "startup"],
+              ["token_cache.outcome", "success"]
+            ]
+          ]
+        ]
       )
     }).pipe(Effect.provide(layer(issuer)), Effect.withSpan("startup"))
   })

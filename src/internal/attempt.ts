@@ -6,8 +6,9 @@ import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
-import { IssueError } from "../TokenError.js"
-import type { Entry } from "./entry.js"
+import { IssueError, type IssueErrorReason } from "../TokenError.js"
+import type { Attempt, Entry } from "./entry.js"
+import type { Outcome } from "./registry.js"
 import { atMost } from "./time.js"
 
 /**
@@ -16,21 +17,42 @@ import { atMost } from "./time.js"
  */
 export const issue = (
   entry: Entry,
+  attempt: Attempt,
   accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
 ): Effect.Effect<IssueOutcome> =>
   Effect.suspend(() => entry.source.issue).pipe(
     Effect.scoped,
     Effect.flatMap(accept),
     Effect.mapErrorCause((cause) => Cause.fail(toIssueError(cause))),
+    Effect.onExit((exit) =>
+      Effect.annotateCurrentSpan("token_cache.outcome", attempt.timedOut ? "timeout" : outcome(exit))
+    ),
     // Within the context, which holds the span that built the layer.
     Effect.withSpan("TokenCache.refresh", {
       root: true,
       captureStackTrace: false,
-      attributes: { "token_cache.token": entry.name }
+      attributes: {
+        "token_cache.token": entry.name,
+        "token_cache.trigger": attempt.trigger,
+        ...(entry.source.issuer === undefined ? undefined : { "token_cache.issuer": entry.source.issuer })
+      }
     }),
     Effect.provide(entry.context),
     Effect.exit
   )
+
+/** What an attempt came to, in one word. */
+export const outcome = (exit: Exit.Exit<unknown, IssueError>): Outcome =>
+  Exit.isSuccess(exit) ? "success" : outcomes[toIssueError(exit.cause).reason]
+
+const outcomes: Record<IssueErrorReason, Outcome> = {
+  Unreachable: "unreachable",
+  Rejected: "rejected",
+  Throttled: "throttled",
+  InvalidResponse: "invalid_response",
+  Timeout: "timeout",
+  Defect: "defect"
+}
 
 /** Why an attempt failed, with nothing of the original error but its tag or name: it may hold a request or a secret. */
 export const toIssueError = (cause: Cause.Cause<unknown>, what = "issue"): IssueError => {

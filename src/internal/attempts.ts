@@ -19,13 +19,16 @@ export const start = (registry: Registry, entry: Entry.Entry): void => {
     startedAt: now(),
     startedAtNanos: clock.unsafeCurrentTimeNanos(),
     fiber: undefined,
-    counted: false
+    counted: false,
+    trigger: entry.trigger ?? "schedule",
+    timedOut: false
   }
   entry.wanted = false
+  entry.trigger = undefined
   entry.attempt = attempt
   places.take(attempt)
   update(entry, TokenState.running(entry.state))
-  const fiber = fibers.fork(Attempt.issue(entry, (issued) => accept(registry, entry, attempt, issued)))
+  const fiber = fibers.fork(Attempt.issue(entry, attempt, (issued) => accept(registry, entry, attempt, issued)))
   attempt.fiber = fiber
   fiber.addObserver((exit) => conclude(registry, entry, attempt, Exit.flatten(exit)))
   if (entry.attempt !== attempt) {
@@ -37,6 +40,7 @@ export const start = (registry: Registry, entry: Entry.Entry): void => {
 /** Gives up an attempt that has reached its time limit. */
 export const timeOut = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt): void => {
   const { fiber } = attempt
+  attempt.timedOut = true
   conclude(registry, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout" })))
   fiber?.unsafeInterruptAsFork(FiberId.none)
 }
@@ -84,6 +88,16 @@ const conclude = (
   const endedAt = registry.now()
   // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
   const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(Attempt.toIssueError(cause)))
+  const { trigger } = attempt
+  for (const listener of registry.listeners) {
+    listener({
+      _tag: "Attempt",
+      entry,
+      trigger,
+      outcome: Attempt.outcome(outcome),
+      millis: endedAt - attempt.startedAt
+    })
+  }
   registry.fibers.fork(
     Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
       Effect.flatMap((nextAttemptAt) => settle(registry, entry, attempt, outcome, endedAt, nextAttemptAt)),

@@ -19,9 +19,17 @@ export interface Entry extends Timed {
   /** The end of the token's use on the monotonic clock, which nobody sets back. */
   usableUntilNanos: bigint
   reads: number
+  /** Reads that found no usable token, */
+  misses: number
+  /** those of them that got one in the end, */
+  waited: number
+  /** and those that got none. The rest still waits, or was interrupted. */
+  unavailable: number
   readonly idle: Idle | undefined
   /** A reader waits, so the next attempt starts above the concurrency limit. */
   wanted: boolean
+  /** Why the next attempt starts before it is due. */
+  trigger: Trigger | undefined
   /** All who wait for the outcome of the next attempt. */
   waiting: Waiting<AccessToken> | undefined
   attempt: Attempt | undefined
@@ -34,6 +42,9 @@ export interface Entry extends Timed {
   /** Made when somebody observes the token, and set at every change from then on. */
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
 }
+
+/** Why an attempt starts. */
+export type Trigger = "startup" | "schedule" | "read" | "unauthorized" | "manual"
 
 /** Of a token that is dropped when nobody reads it for `timeToLive`. */
 export interface Idle {
@@ -48,6 +59,8 @@ export interface Attempt {
   fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
+  readonly trigger: Trigger
+  timedOut: boolean
 }
 
 export const make = (
@@ -65,8 +78,12 @@ export const make = (
   state: TokenState.initial(now),
   usableUntilNanos: 0n,
   reads: 0,
+  misses: 0,
+  waited: 0,
+  unavailable: 0,
   idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
   wanted: false,
+  trigger: "startup",
   waiting: undefined,
   attempt: undefined,
   scheduleState: undefined,
@@ -107,6 +124,8 @@ export const status = (entry: Entry, now: number, nanos: bigint): TokenStatus =>
   const { token } = state
   return {
     name: entry.name,
+    ...(entry.source.issuer === undefined ? undefined : { issuer: entry.source.issuer }),
+    ...(entry.idle === undefined ? undefined : { tenant: true }),
     state: TokenState.name(state, usable(entry, now, nanos) !== undefined),
     refreshing: state.attempt !== "none",
     ...(token === undefined ? undefined : { issuedAt: token.issuedAt, expiresAt: token.expiresAt }),

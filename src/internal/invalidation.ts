@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import { IssueError } from "../TokenError.js"
 import type * as Entry from "./entry.js"
-import type { Registry } from "./registry.js"
+import type { Registry, UnauthorizedAction } from "./registry.js"
 import * as Scheduling from "./scheduling.js"
 import * as TokenState from "./tokenState.js"
 
@@ -16,23 +16,30 @@ export const invalidate = (
 ): Effect.Effect<void> =>
   Effect.sync(() => {
     const { now, publish, update, wake } = registry
+    const report = (action: UnauthorizedAction) => {
+      for (const listener of registry.listeners) {
+        listener({ _tag: "Unauthorized", entry, action })
+      }
+    }
     if (entry.state.token === undefined || !TokenState.sameToken(entry.state.token.accessToken, token)) {
-      return
+      return report("already_fresh")
     }
     const at = now()
     publish({ _tag: "Invalidated", name: entry.name, at })
     switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
       case "wait":
         update(entry, TokenState.invalidated(entry.state))
-        break
+        return report("reminted")
       case "issue":
         entry.scheduleState = undefined
         entry.wanted = true
+        entry.trigger = "unauthorized"
         update(entry, TokenState.postponed(TokenState.invalidated(entry.state), at))
         wake()
-        break
+        return report("reminted")
       case "backOff":
         backOff(registry, entry, at)
+        return report("gave_up")
     }
   })
 

@@ -23,7 +23,17 @@ export const read = <A>(
     }
     const token = Entry.usable(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
-      return Effect.map(nextToken(registry, entry, until ?? now + registry.options.readTimeout), select)
+      entry.misses++
+      return Effect.mapBoth(nextToken(registry, entry, until ?? now + registry.options.readTimeout), {
+        onSuccess: (token) => {
+          entry.waited++
+          return select(token)
+        },
+        onFailure: (error) => {
+          entry.unavailable++
+          return error
+        }
+      })
     }
     if (now >= entry.state.nextAttemptAt) {
       // Overdue: the timer did not count the time that the machine slept.
@@ -52,7 +62,7 @@ const nextToken = (
       return Effect.fail(rejected)
     }
     const at = Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap)
-    return Effect.zipRight(demand(registry, entry, at, until), nextToken(registry, entry, until))
+    return Effect.zipRight(demand(registry, entry, at, until, "read"), nextToken(registry, entry, until))
   })
 
 /** A back-off is not undone by readers. */
@@ -78,7 +88,10 @@ export const refresh = (registry: Registry, entry: Entry.Entry): Effect.Effect<A
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    return Effect.zipRight(demand(registry, entry, now, Waiting.forEver), nextToken(registry, entry, Waiting.forEver))
+    return Effect.zipRight(
+      demand(registry, entry, now, Waiting.forEver, "manual"),
+      nextToken(registry, entry, Waiting.forEver)
+    )
   })
 
 /** Waits for the outcome of the first attempt, which may be there already. */
@@ -99,13 +112,15 @@ const demand = (
   registry: Registry,
   entry: Entry.Entry,
   at: number,
-  until: number
+  until: number,
+  trigger: Entry.Trigger
 ): Effect.Effect<AccessToken, TokenUnavailable> => {
   const { attempt, nextAttemptAt } = entry.state
   if (attempt !== "running") {
     const wanted = entry.wanted
     entry.wanted = true
     if (attempt === "none") {
+      entry.trigger ??= trigger
       registry.update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
     } else if (!wanted) {
       registry.places.lineUp(entry)

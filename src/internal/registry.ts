@@ -1,5 +1,6 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -10,6 +11,37 @@ import * as Fibers from "./fibers.js"
 import * as Places from "./places.js"
 import { watchSetBack } from "./time.js"
 import * as TokenState from "./tokenState.js"
+
+/** Finds the registry of a `TokenCacheService`. */
+export const key: unique symbol = Symbol.for("effect-token-cache/registry")
+
+export type Report =
+  | {
+      readonly _tag: "Attempt"
+      readonly entry: Entry.Entry
+      readonly trigger: Entry.Trigger
+      readonly outcome: Outcome
+      readonly millis: number
+    }
+  | { readonly _tag: "Unauthorized"; readonly entry: Entry.Entry; readonly action: UnauthorizedAction }
+
+export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "invalid_response" | "timeout" | "defect"
+
+/** What has been published of this cache. */
+export interface Metrics {
+  /** Of the fiber that turned the metrics on; `undefined` while they are off. */
+  labels: ReadonlyArray<MetricLabel.MetricLabel> | undefined
+  /** The names that have a label of their own. */
+  readonly names: Map<string, Published>
+}
+
+interface Published {
+  readonly entry: Entry.Entry
+  readonly reads: { readonly hit: number; readonly waited: number; readonly unavailable: number }
+}
+
+/** What a report of a refused token leads to: a new token, nothing since it is not the current one, or a back-off. */
+export type UnauthorizedAction = "reminted" | "already_fresh" | "gave_up"
 
 export interface Options {
   readonly readTimeout: number
@@ -28,6 +60,9 @@ export interface Registry {
   readonly deadlines: DeadlineQueue.DeadlineQueue<Entry.Entry>
   readonly places: Places.Places
   readonly fibers: Fibers.Fibers
+  /** Told at once of each attempt that ends and each token that is refused; for metrics. */
+  readonly listeners: Set<(report: Report) => void>
+  readonly metrics: Metrics
   /** `none` ends the stream of events. */
   readonly events: PubSub.PubSub<Option.Option<TokenEvent>>
   /** Lets the refresh fiber look for what is due. */
@@ -75,6 +110,8 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
       deadlines,
       places: Places.make(options.concurrency),
       fibers,
+      listeners: new Set(),
+      metrics: { labels: undefined, names: new Map() },
       events,
       wake,
       now: () => Math.floor(clock.unsafeCurrentTimeMillis()),

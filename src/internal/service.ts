@@ -13,7 +13,7 @@ import type * as Entry from "./entry.js"
 import * as Invalidation from "./invalidation.js"
 import * as Observing from "./observing.js"
 import * as Reading from "./reading.js"
-import type * as Registry from "./registry.js"
+import * as Registry from "./registry.js"
 import * as Supervisor from "./supervisor.js"
 import * as Tenants from "./tenants.js"
 import * as Unavailable from "./unavailable.js"
@@ -107,6 +107,7 @@ const service = (supervisor: Supervisor.Supervisor, tenants?: Tenants.Tenants): 
     find(name, (entry, until) => Reading.read(registry, entry, select, until), inTime)
 
   return {
+    [Registry.key]: registry,
     register: (name, source) =>
       Effect.flatMap(makeSource(name, source), (made) =>
         Effect.acquireRelease(addSource(supervisor, name, made), supervisor.remove)
