@@ -8,20 +8,17 @@ import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import * as Inspectable from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
+import { BearerResponse, drain, errorFor, exitFor } from "./BearerResponse.js"
+import { withSpanExits } from "./SpanExits.js"
 import { TokenCache } from "./TokenCache.js"
 import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
+import * as WebFetch from "./WebFetch.js"
 
 /**
  * @since 0.1.0
@@ -144,6 +141,62 @@ export const make = (
     )
   })
 
+/**
+ * Makes a standard `fetch` for an SDK that takes one, on top of the client in the context. It does with the token what
+ * the client of `make` does: the given origins get it, judged again for each redirect, and a 401 is sent once more with
+ * the next token.
+ *
+ * It is called like the `fetch` of the platform and answers like it: redirects, `signal`, bodies that stream. Where there
+ * is no token it rejects with a `TypeError` that has the `TokenUnavailable` as its cause; a failed connection's cause is
+ * that of the transport, such as `ECONNREFUSED`. Neither errors nor responses hold the token. An origin that is none, or
+ * an empty list, is a defect: `InvalidOptions`.
+ *
+ * Its limits:
+ *
+ * - A body is read into memory, to be sent again after a 401 or a redirect. A `ReadableStream` given as `init.body` is
+ *   not: its 401 is the answer.
+ * - A header `Accept-Encoding` is left out: whether an answer may be compressed is up to the client, which has to decode
+ *   it. `FetchHttpClient` does, the clients of `@effect/platform-node` do not ask for it.
+ * - `statusText` is empty, and of several cookies with one name the last is kept. One that `Cookies.fromSetCookie` cannot
+ *   read is left out.
+ * - Rejected: a method other than GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS, `integrity`, a URL that is not
+ *   `http:` or `https:`, an answer with a status above 599. Without effect: `cache`, `credentials`, `keepalive`, `mode`,
+ *   `referrer` and `dispatcher`.
+ * - A body that was read in part, and over `NodeHttpClient.layer` also one that nobody reads, holds its connection until
+ *   it is read to its end, cancelled or aborted.
+ * - Not for browsers, whose `fetch` hides redirects.
+ *
+ * @example
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ * import { BearerClient, IssuedToken, TokenCache } from "effect-token-cache"
+ *
+ * // What an SDK looks like that brings no HTTP client of its own.
+ * declare const makeSdk: (options: { fetch: typeof fetch }) => { me: () => Promise<{ name: string }> }
+ *
+ * const Tokens = TokenCache.layer({
+ *   api: { issue: Effect.succeed(IssuedToken.make({ accessToken: "s3cr3t", expiresIn: "1 hour" })) }
+ * })
+ *
+ * const program = Effect.gen(function* () {
+ *   const sdk = makeSdk({ fetch: yield* BearerClient.fetch("api", { origins: ["https://api.example.com"] }) })
+ *   return yield* Effect.tryPromise(() => sdk.me())
+ * })
+ *
+ * program.pipe(Effect.provide([Tokens, NodeHttpClient.layerUndici]), Effect.runPromise)
+ * ```
+ *
+ * @see WHATWG Fetch, sections 4.4 "HTTP-redirect fetch" and 5.6 "Fetch method"
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fetch = (
+  name: string,
+  options: BearerClientOptions
+): Effect.Effect<typeof globalThis.fetch, never, HttpClient.HttpClient | TokenCache> =>
+  WebFetch.make(make(name, options))
+
 interface Sent {
   /** The request as it was before the token was added. */
   readonly request: HttpClientRequest.HttpClientRequest
@@ -199,116 +252,3 @@ const isPlainData = (body: unknown): boolean =>
   body instanceof Blob ||
   body instanceof FormData ||
   body instanceof URLSearchParams
-
-/** How long the rest of a 401 may take before its connection is given up. */
-const drainTimeout = "1 second"
-
-// undici and fetch keep the socket of an answer that nobody reads.
-const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Stream.runDrain(response.stream).pipe(Effect.timeout(drainTimeout), Effect.ignore)
-
-/** Replaces the exits that spans inside of the effect end with: the client's own hold the request with the token. */
-const withSpanExits =
-  (f: (exit: Exit.Exit<unknown, unknown>) => Exit.Exit<unknown, unknown>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.tracer, (tracer) =>
-      Effect.withTracer(
-        self,
-        Tracer.make({
-          span: (...args) => {
-            const span = tracer.span(...args)
-            const end = span.end.bind(span)
-            span.end = (endTime, exit) => end(endTime, f(exit))
-            return span
-          },
-          context: (f, fiber) => tracer.context(f, fiber)
-        })
-      )
-    )
-
-const exitFor = (
-  request: HttpClientRequest.HttpClientRequest,
-  exit: Exit.Exit<unknown, unknown>
-): Exit.Exit<unknown, unknown> =>
-  Exit.mapBoth(exit, {
-    onFailure: (error) => (HttpClientError.isHttpClientError(error) ? errorFor(request, error) : error),
-    onSuccess: (value) => (isResponse(value) ? new BearerResponse(request, value) : value)
-  })
-
-const isResponse = (value: unknown): value is HttpClientResponse.HttpClientResponse =>
-  Predicate.hasProperty(value, HttpClientResponse.TypeId)
-
-const errorFor = (
-  request: HttpClientRequest.HttpClientRequest,
-  error: HttpClientError.HttpClientError
-): HttpClientError.HttpClientError =>
-  error._tag === "RequestError"
-    ? new HttpClientError.RequestError({ ...error, request })
-    : new HttpClientError.ResponseError({ ...error, request, response: new BearerResponse(request, error.response) })
-
-/** A response that holds the request without the token. The client's own is private: no way of printing reaches it. */
-class BearerResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
-  readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
-  readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
-  readonly #original: HttpClientResponse.HttpClientResponse
-
-  constructor(
-    readonly request: HttpClientRequest.HttpClientRequest,
-    original: HttpClientResponse.HttpClientResponse
-  ) {
-    super()
-    this.#original = original
-  }
-
-  get status() {
-    return this.#original.status
-  }
-
-  get headers() {
-    return this.#original.headers
-  }
-
-  get cookies() {
-    return this.#original.cookies
-  }
-
-  get remoteAddress() {
-    return this.#original.remoteAddress
-  }
-
-  get json() {
-    return Effect.mapError(this.#original.json, (error) => this.#own(error))
-  }
-
-  get text() {
-    return Effect.mapError(this.#original.text, (error) => this.#own(error))
-  }
-
-  get urlParamsBody() {
-    return Effect.mapError(this.#original.urlParamsBody, (error) => this.#own(error))
-  }
-
-  get formData() {
-    return Effect.mapError(this.#original.formData, (error) => this.#own(error))
-  }
-
-  get arrayBuffer() {
-    return Effect.mapError(this.#original.arrayBuffer, (error) => this.#own(error))
-  }
-
-  get stream() {
-    return Stream.mapError(this.#original.stream, (error) => this.#own(error))
-  }
-
-  toJSON() {
-    return HttpIncomingMessage.inspect(this, {
-      _id: "@effect/platform/HttpClientResponse",
-      request: this.request.toJSON(),
-      status: this.status
-    })
-  }
-
-  #own(error: HttpClientError.ResponseError): HttpClientError.ResponseError {
-    return new HttpClientError.ResponseError({ ...error, request: this.request, response: this })
-  }
-}

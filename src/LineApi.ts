@@ -6,6 +6,7 @@
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
+import * as HttpExchange from "./HttpExchange.js"
 
 /**
  * @since 0.1.0
@@ -34,13 +35,11 @@ export const invalidBaseUrl = `the base URL must be https, or http on loopback, 
  */
 export const parseBaseUrl = (text: string): Either.Either<string, string> => {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname))
+  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && HttpExchange.isLoopback(url.hostname))
   return url !== undefined && safe && `${url.username}${url.password}${url.search}${url.hash}` === ""
     ? Either.right(`${url.origin}${url.pathname.replace(/\/+$/, "")}`)
     : Either.left(invalidBaseUrl)
 }
-
-const isLoopback = (hostname: string) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
 /**
  * A variable's text without the space around it. Empty counts as missing: that is what tools make of a variable that is

@@ -13,6 +13,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as BearerClient from "./BearerClient.js"
+import * as HttpExchange from "./HttpExchange.js"
 import * as LineApi from "./LineApi.js"
 import * as LineMessage from "./LineMessage.js"
 import * as LinePush from "./LinePush.js"
@@ -156,7 +157,7 @@ const noAnswer = (
       })
     : new LinePush.PushError({
         reason: "Unavailable",
-        message: `LINE is unreachable: ${LineRequest.describeFailure(error, url)}`,
+        message: `LINE is unreachable: ${HttpExchange.describeFailure(error, url)}`,
         retryKey
       })
 }

@@ -7,8 +7,9 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import * as HttpExchange from "./HttpExchange.js"
 import * as LineApi from "./LineApi.js"
-import * as LineRequest from "./LineRequest.js"
+import type * as LineRequest from "./LineRequest.js"
 
 /**
  * @since 0.1.0
@@ -88,11 +89,11 @@ export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
  */
 export const fromAnswer = (answer: LineRequest.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
   const { status, headers, body, requestId } = answer
-  const acceptedRequestId = LineRequest.word(headers["x-line-accepted-request-id"])
+  const acceptedRequestId = HttpExchange.word(headers["x-line-accepted-request-id"])
   // 409 is the answer to a retry key that LINE has seen; the header says that it accepted what came with it.
   const acceptedBefore = status === 409 && acceptedRequestId !== undefined
   const sentMessages = toSentMessages(body) ?? (acceptedBefore ? [] : undefined)
-  return (acceptedBefore || LineRequest.isSuccess(status)) && sentMessages !== undefined
+  return (acceptedBefore || HttpExchange.isSuccess(status)) && sentMessages !== undefined
     ? Either.right({
         sentMessages,
         retryKey,

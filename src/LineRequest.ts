@@ -3,35 +3,24 @@
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Stream from "effect/Stream"
+import * as HttpExchange from "./HttpExchange.js"
 import * as LineApi from "./LineApi.js"
 import { IssueError, type IssueErrorReason } from "./TokenError.js"
 
 /**
- * An answer, read to its end.
+ * An answer of LINE's.
  *
  * @internal
  */
-export interface Answer {
-  readonly status: number
-  readonly headers: Headers.Headers
-  /** The body's JSON value; `undefined` if the body is empty, no JSON, or over 64 KiB. */
-  readonly body: unknown
+export interface Answer extends HttpExchange.Answer {
   /** `x-line-request-id` */
   readonly requestId: string | undefined
-  readonly retryAfter: Duration.Duration | undefined
 }
 
 /**
@@ -80,7 +69,7 @@ export const get = (endpoint: Endpoint, query: Parameters): Effect.Effect<Answer
   )
 
 /**
- * Sends a request and reads the answer, whatever its status. Follows no redirect: it would take the secret along.
+ * Sends a request and reads the answer, whatever its status.
  *
  * @internal
  */
@@ -88,30 +77,10 @@ export const send = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
-  client.execute(request).pipe(
-    // A client of the caller's may hold filterStatusOk.
-    Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
-    Effect.flatMap(read),
-    // A stream that breaks fails in a fiber of its own, whose log would show the request.
-    Effect.withUnhandledErrorLogLevel(Option.none()),
-    withoutRedirects
-  )
-
-/**
- * A request id that may be shown, whoever sent it.
- *
- * @internal
- */
-export const word = (value: unknown): string | undefined =>
-  typeof value === "string" ? value.replace(/[^A-Za-z0-9_.-]/g, "").slice(0, 64) || undefined : undefined
-
-/**
- * Why there is no answer from a URL, such as `ECONNREFUSED at api.line.me`, without the error: it holds the request.
- *
- * @internal
- */
-export const describeFailure = (error: HttpClientError.HttpClientError, url: string): string =>
-  `${systemCode(error.cause) ?? "no answer"} at ${new URL(url).host}`
+  Effect.map(HttpExchange.send(client, request), (answer) => ({
+    ...answer,
+    requestId: HttpExchange.word(answer.headers["x-line-request-id"])
+  }))
 
 const call = (
   client: HttpClient.HttpClient,
@@ -126,9 +95,12 @@ const call = (
     const answer = yield* Effect.mapError(
       send(client, toRequest(`${base}${path}`)),
       (error) =>
-        new IssueError({ reason: "Unreachable", message: `issuer unreachable: ${describeFailure(error, base)}` })
+        new IssueError({
+          reason: "Unreachable",
+          message: `issuer unreachable: ${HttpExchange.describeFailure(error, base)}`
+        })
     )
-    if (!isSuccess(answer.status)) {
+    if (!HttpExchange.isSuccess(answer.status)) {
       return yield* refusal(answer, explain)
     }
     return answer
@@ -161,77 +133,3 @@ const reasonOf = (status: number): IssueErrorReason =>
       : status >= 400
         ? "Rejected"
         : "InvalidResponse"
-
-/** @internal */
-export const isSuccess = (status: number) => status >= 200 && status < 300
-
-const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
-  error._tag === "ResponseError" && error.reason === "StatusCode"
-
-/** Keeps the caller's `RequestInit`, unless it was given to the client's own layer, which cannot be seen from here. */
-const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.serviceOption(FetchHttpClient.RequestInit), (init) =>
-    Effect.provideService(effect, FetchHttpClient.RequestInit, {
-      ...Option.getOrUndefined(init),
-      redirect: "manual"
-    })
-  )
-
-const read = (
-  response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<Answer, HttpClientError.ResponseError> => {
-  const { status, headers } = response
-  return Effect.zipWith(Clock.currentTimeMillis, readJson(response), (now, body) => ({
-    status,
-    headers,
-    body,
-    requestId: word(headers["x-line-request-id"]),
-    retryAfter: parseRetryAfter(headers["retry-after"], now)
-  }))
-}
-
-const maxBodySize = 64 * 1024
-
-const readJson = (
-  response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<unknown, HttpClientError.ResponseError> =>
-  Effect.suspend(() => {
-    const decoder = new TextDecoder()
-    return Stream.runFoldWhile(
-      response.stream,
-      { size: 0, text: "" },
-      ({ size }) => size <= maxBodySize,
-      ({ size, text }, chunk) => ({
-        size: size + chunk.byteLength,
-        text: text + decoder.decode(chunk, { stream: true })
-      })
-    )
-  }).pipe(
-    Effect.map(({ size, text }) => (size > maxBodySize ? undefined : parseJson(text))),
-    // Without its body, an answer that is no success still has its status.
-    Effect.catchIf(
-      (error) => error.reason === "EmptyBody" || !isSuccess(response.status),
-      () => Effect.void
-    )
-  )
-
-const parseJson = (text: string): unknown => Either.getOrUndefined(Either.try((): unknown => JSON.parse(text)))
-
-/** Seconds, or a date (RFC 9110 section 10.2.3). */
-const parseRetryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
-  if (value === undefined) {
-    return undefined
-  }
-  const millis = /^\d+$/.test(value)
-    ? Number(value) * 1000
-    : /^[A-Z].* GMT$/.test(value)
-      ? Date.parse(value) - now
-      : NaN
-  return Number.isNaN(millis) ? undefined : Duration.millis(Math.max(millis, 0))
-}
-
-/** The code of the error that a Node API gave; `fetch` wraps it once more. */
-const systemCode = (cause: unknown): string | undefined =>
-  [cause, Predicate.hasProperty(cause, "cause") ? cause.cause : undefined]
-    .map((error) => (Predicate.hasProperty(error, "code") ? error.code : undefined))
-    .find((code): code is string => typeof code === "string" && /^[A-Z][A-Z0-9_]{1,40}$/.test(code))

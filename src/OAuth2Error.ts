@@ -5,7 +5,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as oauth from "oauth4webapi"
-import * as LineRequest from "./LineRequest.js"
+import * as HttpExchange from "./HttpExchange.js"
 import { IssueError, type IssueErrorReason } from "./TokenError.js"
 
 /**
@@ -21,7 +21,7 @@ export type Advise = (code: string | undefined, status: number) => string
  *
  * @internal
  */
-export const refusal = (answer: LineRequest.Answer, advise: Advise): IssueError => {
+export const refusal = (answer: HttpExchange.Answer, advise: Advise): IssueError => {
   const { retryAfter, status } = answer
   const code = codeOf(answer.body)
   const reason = transient[code ?? ""] ?? reasonOf(status, code)
@@ -41,7 +41,7 @@ export const refusal = (answer: LineRequest.Answer, advise: Advise): IssueError 
  *
  * @internal
  */
-export const invalidResponse = (answer: LineRequest.Answer, error: unknown): IssueError =>
+export const invalidResponse = (answer: HttpExchange.Answer, error: unknown): IssueError =>
   new IssueError({
     reason: "InvalidResponse",
     status: answer.status,
@@ -63,8 +63,8 @@ export const codeOf = (body: unknown): string | undefined =>
     : undefined
 
 /** @internal */
-export const requestId = ({ headers }: LineRequest.Answer): string | undefined =>
-  LineRequest.word(headers["x-request-id"] ?? headers["x-ms-request-id"])
+export const requestId = ({ headers }: HttpExchange.Answer): string | undefined =>
+  HttpExchange.word(headers["x-request-id"] ?? headers["x-ms-request-id"])
 
 /** @internal */
 export const advise =

@@ -11,17 +11,17 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import * as Tracer from "effect/Tracer"
 import * as oauth from "oauth4webapi"
+import * as HttpExchange from "./HttpExchange.js"
 import * as IssuedToken from "./IssuedToken.js"
-import * as LineRequest from "./LineRequest.js"
 import type { Authentication } from "./OAuth2Client.js"
 import * as OAuth2Error from "./OAuth2Error.js"
 import type { Server } from "./OAuth2Server.js"
+import { withSpanExits } from "./SpanExits.js"
 import { IssueError } from "./TokenError.js"
 
 /** @internal */
-export type Answer = LineRequest.Answer
+export type Answer = HttpExchange.Answer
 
 /** @internal */
 export interface TokenRequest {
@@ -152,9 +152,9 @@ export const send = ({
     const failure = (error: HttpClientError.HttpClientError) =>
       new IssueError({
         reason: "Unreachable",
-        message: `issuer unreachable: ${LineRequest.describeFailure(error, url)}`
+        message: `issuer unreachable: ${HttpExchange.describeFailure(error, url)}`
       })
-    return LineRequest.send(
+    return HttpExchange.send(
       client,
       body === undefined
         ? request
@@ -171,25 +171,6 @@ export const send = ({
       Effect.locallyWith(Headers.currentRedactedNames, Arr.appendAll(["authorization", "www-authenticate", "location"]))
     )
   })
-
-/** Replaces the exits that spans inside of the effect end with: the client's own hold the request with the secret. */
-const withSpanExits =
-  (f: (exit: Exit.Exit<unknown, unknown>) => Exit.Exit<unknown, unknown>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.tracer, (tracer) =>
-      Effect.withTracer(
-        self,
-        Tracer.make({
-          span: (...args) => {
-            const span = tracer.span(...args)
-            const end = span.end.bind(span)
-            span.end = (endTime, exit) => end(endTime, f(exit))
-            return span
-          },
-          context: (f, fiber) => tracer.context(f, fiber)
-        })
-      )
-    )
 
 /**
  * Has the library judge an answer.

@@ -7,6 +7,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as oauth from "oauth4webapi"
+import * as HttpExchange from "./HttpExchange.js"
 import * as OAuth2Error from "./OAuth2Error.js"
 import * as OAuth2Request from "./OAuth2Request.js"
 import { InvalidOptions, IssueError } from "./TokenError.js"
@@ -156,7 +157,5 @@ const parse = (text: string): URL | undefined => (URL.canParse(text) ? new URL(t
 
 const isSafe = (url: URL | undefined): boolean =>
   url !== undefined &&
-  (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) &&
+  (url.protocol === "https:" || (url.protocol === "http:" && HttpExchange.isLoopback(url.hostname))) &&
   `${url.username}${url.password}${url.hash}` === ""
-
-const isLoopback = (hostname: string) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)

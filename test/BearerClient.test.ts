@@ -581,12 +581,14 @@ describe("BearerClient.make", () => {
 
         const cut = yield* sent("/cut-off")
         const streaming = yield* Effect.flip(Stream.runDrain(cut.response.stream))
+        assert.instanceOf(streaming.cause, Error)
         assert.strictEqual(streaming.request, cut.request)
         assert.strictEqual(streaming.response, cut.response)
 
         const request = HttpClientRequest.get(`${api.url}/hang-up`)
         const sending = yield* Effect.flip(client.execute(request))
         assert.strictEqual(sending.request, request)
+        assert.instanceOf(sending.cause, Error)
       }).pipe(provide(hourly(), http))
     )
 

@@ -1,0 +1,119 @@
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+
+/**
+ * A response that holds the request without the token. The client's own is private: no way of printing reaches it.
+ *
+ * @internal
+ */
+export class BearerResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
+  readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
+  readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
+  readonly #original: HttpClientResponse.HttpClientResponse
+
+  constructor(
+    readonly request: HttpClientRequest.HttpClientRequest,
+    original: HttpClientResponse.HttpClientResponse
+  ) {
+    super()
+    this.#original = original
+  }
+
+  get status() {
+    return this.#original.status
+  }
+
+  get headers() {
+    return this.#original.headers
+  }
+
+  get cookies() {
+    return this.#original.cookies
+  }
+
+  get remoteAddress() {
+    return this.#original.remoteAddress
+  }
+
+  get json() {
+    return Effect.mapError(this.#original.json, (error) => this.#own(error))
+  }
+
+  get text() {
+    return Effect.mapError(this.#original.text, (error) => this.#own(error))
+  }
+
+  get urlParamsBody() {
+    return Effect.mapError(this.#original.urlParamsBody, (error) => this.#own(error))
+  }
+
+  get formData() {
+    return Effect.mapError(this.#original.formData, (error) => this.#own(error))
+  }
+
+  get arrayBuffer() {
+    return Effect.mapError(this.#original.arrayBuffer, (error) => this.#own(error))
+  }
+
+  get stream() {
+    return Stream.mapError(this.#original.stream, (error) => this.#own(error))
+  }
+
+  toJSON() {
+    return HttpIncomingMessage.inspect(this, {
+      _id: "@effect/platform/HttpClientResponse",
+      request: this.request.toJSON(),
+      status: this.status
+    })
+  }
+
+  #own({ cause, ...error }: HttpClientError.ResponseError): HttpClientError.ResponseError {
+    return new HttpClientError.ResponseError({ ...error, cause, request: this.request, response: this })
+  }
+}
+
+/** @internal */
+export const exitFor = (
+  request: HttpClientRequest.HttpClientRequest,
+  exit: Exit.Exit<unknown, unknown>
+): Exit.Exit<unknown, unknown> =>
+  Exit.mapBoth(exit, {
+    onFailure: (error) => (HttpClientError.isHttpClientError(error) ? errorFor(request, error) : error),
+    onSuccess: (value) => (isResponse(value) ? new BearerResponse(request, value) : value)
+  })
+
+const isResponse = (value: unknown): value is HttpClientResponse.HttpClientResponse =>
+  Predicate.hasProperty(value, HttpClientResponse.TypeId)
+
+/** @internal */
+export const errorFor = (
+  request: HttpClientRequest.HttpClientRequest,
+  // An error's cause is not enumerable: spreading alone would lose it.
+  { cause, ...error }: HttpClientError.HttpClientError
+): HttpClientError.HttpClientError =>
+  error._tag === "RequestError"
+    ? new HttpClientError.RequestError({ ...error, cause, request })
+    : new HttpClientError.ResponseError({
+        ...error,
+        cause,
+        request,
+        response: new BearerResponse(request, error.response)
+      })
+
+/** How long the rest of an answer may take before its connection is given up. */
+const drainTimeout = "1 second"
+
+/**
+ * Gives back the connection of an answer that nobody wants: undici and fetch keep the socket of one that is not read.
+ *
+ * @internal
+ */
+export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Stream.runDrain(response.stream).pipe(Effect.timeout(drainTimeout), Effect.ignore)
