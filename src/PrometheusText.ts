@@ -13,65 +13,106 @@ import * as Option from "effect/Option"
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
 /**
- * Writes counters, gauges and histograms, those of one name together; a sample that is not a number is left out.
+ * Writes counters, gauges and histograms, those of one name together; a sample that is not a number is left out, and so
+ * is a metric of another type under a name that is taken. Names and labels get `_` for what the format does not allow:
+ * one that it cannot parse would cost the whole scrape.
  *
  * @see Prometheus: Text-based format
  * @internal
  */
 export const render = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
-  const families = new Map<string, Array<MetricPair.MetricPair.Untyped>>()
+  const families = new Map<string, Family>()
   for (const pair of pairs) {
-    const name = familyName(pair)
-    families.set(name, [...(families.get(name) ?? []), pair])
+    const type = typeOf(pair)
+    if (type === undefined) {
+      continue
+    }
+    const name = familyName(pair, type)
+    const family = families.get(name)
+    if (family === undefined) {
+      families.set(name, {
+        name,
+        type,
+        help: Option.getOrElse(pair.metricKey.description, () => name),
+        members: [pair]
+      })
+    } else if (family.type === type) {
+      family.members.push(pair)
+    }
   }
-  return Array.from(families, ([name, members]) => renderFamily(name, members)).join("")
+  return Array.from(families.values(), renderFamily).join("")
 }
 
-const familyName = ({ metricKey: { keyType, name } }: MetricPair.MetricPair.Untyped): string =>
-  MetricKeyType.isCounterKey(keyType) && !name.endsWith("_total") ? `${name}_total` : name
+type Type = "counter" | "gauge" | "histogram"
 
-const renderFamily = (name: string, members: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
-  const samples = members.flatMap((member) => renderSamples(name, member))
-  const [first] = members
-  if (first === undefined || samples.length === 0) {
-    return ""
-  }
-  const help = Option.getOrElse(first.metricKey.description, () => name)
-  return [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${typeOf(first)}`, ...samples, ""].join("\n")
+interface Family {
+  readonly name: string
+  readonly type: Type
+  readonly help: string
+  readonly members: Array<MetricPair.MetricPair.Untyped>
 }
 
-const typeOf = ({ metricState }: MetricPair.MetricPair.Untyped): string =>
-  MetricState.isCounterState(metricState) ? "counter" : MetricState.isGaugeState(metricState) ? "gauge" : "histogram"
+/** A counter that may go down is a gauge to Prometheus. */
+const typeOf = ({ metricKey: { keyType }, metricState }: MetricPair.MetricPair.Untyped): Type | undefined =>
+  MetricKeyType.isCounterKey(keyType)
+    ? keyType.incremental
+      ? "counter"
+      : "gauge"
+    : MetricState.isGaugeState(metricState)
+      ? "gauge"
+      : MetricState.isHistogramState(metricState)
+        ? "histogram"
+        : undefined
 
-const renderSamples = (
+const familyName = ({ metricKey }: MetricPair.MetricPair.Untyped, type: Type): string => {
+  const name = allowed(metricKey.name, /[^A-Za-z0-9_:]/gu)
+  return type === "counter" && !name.endsWith("_total") ? `${name}_total` : name
+}
+
+const allowed = (name: string, others: RegExp): string => name.replaceAll(others, "_").replace(/^(?=\d|$)/, "_")
+
+const renderFamily = ({ help, members, name, type }: Family): string => {
+  // Two series may come to be called the same.
+  const samples = new Map(members.flatMap((member) => samplesOf(name, member)))
+  const lines = Array.from(samples, ([series, value]) => `${series} ${formatNumber(value)}`)
+  return lines.length === 0
+    ? ""
+    : [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n")
+}
+
+type Sample = readonly [series: string, value: number | bigint]
+
+const samplesOf = (
   name: string,
   { metricKey: { tags }, metricState }: MetricPair.MetricPair.Untyped
-): ReadonlyArray<string> => {
+): ReadonlyArray<Sample> => {
   if (MetricState.isCounterState(metricState)) {
-    return [sample(name, tags, metricState.count)]
+    return [[series(name, tags), metricState.count]]
   }
   if (MetricState.isGaugeState(metricState)) {
-    return Number.isNaN(Number(metricState.value)) ? [] : [sample(name, tags, metricState.value)]
+    return Number.isNaN(Number(metricState.value)) ? [] : [[series(name, tags), metricState.value]]
   }
   if (MetricState.isHistogramState(metricState)) {
     return [
-      ...Array.from(metricState.buckets, ([boundary, count]) => sample(`${name}_bucket`, tags, count, boundary)),
-      sample(`${name}_sum`, tags, metricState.sum),
-      sample(`${name}_count`, tags, metricState.count)
+      ...Array.from(
+        metricState.buckets,
+        ([boundary, count]): Sample => [series(`${name}_bucket`, tags, boundary), count]
+      ),
+      [series(`${name}_sum`, tags), metricState.sum],
+      [series(`${name}_count`, tags), metricState.count]
     ]
   }
   return []
 }
 
-const sample = (
-  name: string,
-  tags: ReadonlyArray<MetricLabel.MetricLabel>,
-  value: number | bigint,
-  boundary?: number
-): string => {
-  const labels = tags.map(({ key, value }) => `${key}="${escapeLabel(value)}"`)
-  const all = boundary === undefined ? labels : [...labels, `le="${formatNumber(boundary)}"`]
-  return `${name}${all.length === 0 ? "" : `{${all.join(",")}}`} ${formatNumber(value)}`
+const series = (name: string, tags: ReadonlyArray<MetricLabel.MetricLabel>, boundary?: number): string => {
+  // Of two labels with one name the last counts, as it does to OpenTelemetry.
+  const labels = new Map(tags.map(({ key, value }) => [allowed(key, /[^A-Za-z0-9_]/gu), value]))
+  if (boundary !== undefined) {
+    labels.set("le", formatNumber(boundary))
+  }
+  const all = Array.from(labels, ([key, value]) => `${key}="${escapeLabel(value)}"`)
+  return `${name}${all.length === 0 ? "" : `{${all.join(",")}}`}`
 }
 
 const formatNumber = (value: number | bigint): string =>

@@ -11,14 +11,16 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Schedule from "effect/Schedule"
-import type * as Entry from "./internal/entry.js"
+import * as Entry from "./internal/entry.js"
 import * as Registry from "./internal/registry.js"
+import { invalidDuration } from "./RefreshPolicy.js"
 import { TokenCache } from "./TokenCache.js"
 import type { TokenStatus } from "./TokenStatus.js"
 
 /**
  * Counts the attempts and the refused tokens of the `TokenCache` in the context from here on, and publishes what
- * {@link publish} does every `interval` (default: 10 seconds) and when the layer closes.
+ * {@link publish} does every `interval` (default: 10 seconds). When the layer closes, the last reads are counted and the
+ * gauges end. An `interval` that is no finite duration of more than 0 is a defect, `InvalidOptions`.
  *
  * | metric | type | labels |
  * | --- | --- | --- |
@@ -34,6 +36,7 @@ import type { TokenStatus } from "./TokenStatus.js"
  *
  * Exporters add `_total` to the counters. A gauge without a value is `NaN`. The first 1,000 names have a label of their
  * own; those after, and all tenants of `TokenCache.layerLookup`, are counted together under `*` and have no gauges.
+ * Issuers after the first 100 are `*` as well. All metrics have the labels of the fiber that builds the layer: see `Effect.tagMetrics`.
  *
  * @example
  * ```ts
@@ -52,10 +55,18 @@ export const layer = (
 ): Layer.Layer<never, never, TokenCache> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
+      const invalid = invalidDuration("interval", options.interval)
+      if (invalid !== undefined) {
+        return yield* Effect.die(invalid)
+      }
       yield* enable
       const cache = yield* TokenCache
       const published = Effect.provideService(publish, TokenCache, cache)
-      yield* Effect.addFinalizer(() => published)
+      const registry = cache[Registry.key]
+      if (registry !== undefined) {
+        restOf(registry).layers++
+      }
+      yield* Effect.addFinalizer(() => Effect.map(published, () => registry && leave(registry)))
       yield* Effect.forkScoped(Effect.repeat(published, Schedule.spaced(options.interval ?? Duration.seconds(10))))
     })
   )
@@ -68,13 +79,18 @@ export const layer = (
  * @category publishing
  */
 export const publish: Effect.Effect<void, never, TokenCache> = Effect.flatMap(TokenCache, (cache) =>
-  Effect.map(cache.statuses, (statuses) => {
-    const registry = cache[Registry.key]
-    if (registry !== undefined) {
-      publishReads(registry)
-      publishGauges(registry, statuses)
-    }
-  })
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      const registry = cache[Registry.key]
+      if (registry !== undefined) {
+        publishReads(registry)
+        publishReadsOfRest(registry)
+        publishGauges(registry, (entry) =>
+          Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
+        )
+      }
+    })
+  )
 )
 
 /**
@@ -128,46 +144,134 @@ const consecutiveFailures = Metric.gauge("token_cache_refresh_consecutive_failur
 
 const record = (registry: Registry.Registry, report: Registry.Report): void => {
   const { entry } = report
-  const token = MetricLabel.make("token", labelOf(registry, entry) ?? everyOther)
+  const token = MetricLabel.make("token", labelOf(registry, entry))
   if (report._tag === "Unauthorized") {
     unauthorized.unsafeUpdate(1, labelled(registry, token, MetricLabel.make("action", report.action)))
     return
   }
   const outcome = MetricLabel.make("outcome", report.outcome)
   const trigger = MetricLabel.make("trigger", report.trigger)
-  const issuer = issuerLabel(entry.source.issuer)
+  const issuer = issuerLabel(registry, entry)
   refresh.unsafeUpdate(1, labelled(registry, token, ...issuer, trigger, outcome))
   refreshDuration.unsafeUpdate(Math.max(0, report.millis) / 1000, labelled(registry, ...issuer, outcome))
 }
 
-const publishReads = (registry: Registry.Registry): void => {
-  for (const entry of registry.entries.values()) {
-    const name = labelOf(registry, entry)
-    const before = name === undefined ? undefined : registry.metrics.names.get(name)
-    if (name === undefined || before === undefined) {
-      continue
-    }
-    const counts = { hit: entry.reads - entry.misses, waited: entry.waited, unavailable: entry.unavailable }
-    for (const result of ["hit", "waited", "unavailable"] as const) {
-      // A name that was registered anew begins at 0.
-      const more = counts[result] - (before.entry === entry ? before.reads[result] : 0)
-      lookup.unsafeUpdate(more, labelled(registry, MetricLabel.make("token", name), MetricLabel.make("result", result)))
-    }
-    registry.metrics.names.set(name, { entry, reads: counts })
+interface Reads {
+  readonly hit: number
+  readonly waited: number
+  readonly unavailable: number
+}
+
+const none: Reads = { hit: 0, waited: 0, unavailable: 0 }
+
+const readsOf = ({ misses, reads, unavailable, waited }: Entry.Entry): Reads => ({
+  hit: reads - misses,
+  waited,
+  unavailable
+})
+
+const countReads = (registry: Registry.Registry, name: string, reads: Reads, before: Reads): void => {
+  const token = MetricLabel.make("token", name)
+  for (const result of ["hit", "waited", "unavailable"] as const) {
+    lookup.unsafeUpdate(reads[result] - before[result], labelled(registry, token, MetricLabel.make("result", result)))
   }
 }
 
-const publishGauges = (registry: Registry.Registry, statuses: ReadonlyArray<TokenStatus>): void => {
-  const byName = new Map(statuses.map((status) => [status.name, status]))
+const publishReads = (registry: Registry.Registry): void => {
+  const { names } = registry.metrics
+  for (const entry of registry.entries.values()) {
+    labelOf(registry, entry)
+  }
+  for (const [name, before] of names) {
+    const entry = current(registry, name) ?? before.entry
+    const again = entry !== before.entry
+    if (again) {
+      // The name was registered anew: its reads begin at 0, and its issuer may be another.
+      countReads(registry, name, readsOf(before.entry), before.reads)
+      setGauges(registry, before.entry, undefined)
+    }
+    const reads = readsOf(entry)
+    countReads(registry, name, reads, again ? none : before.reads)
+    names.set(name, { entry, reads })
+  }
+}
+
+/** What is known of a cache besides the names that have a label of their own. */
+interface Rest {
+  /** The entries that have none. */
+  readonly entries: Set<Entry.Entry>
+  /** Reads of those that are no longer in the cache. */
+  gone: Reads
+  published: Reads
+  /** How many layers publish. */
+  layers: number
+  /** Those that have a label of their own. */
+  readonly issuers: Set<string>
+}
+
+const rests = new WeakMap<Registry.Registry, Rest>()
+
+const restOf = (registry: Registry.Registry): Rest => {
+  const rest = rests.get(registry) ?? {
+    entries: new Set(),
+    gone: none,
+    published: none,
+    layers: 0,
+    issuers: new Set<string>()
+  }
+  rests.set(registry, rest)
+  return rest
+}
+
+const publishReadsOfRest = (registry: Registry.Registry): void => {
+  const rest = restOf(registry)
+  if (rest.entries.size === 0) {
+    return
+  }
+  let inCache = none
+  for (const entry of rest.entries) {
+    if (registry.entries.get(entry.name) === entry) {
+      inCache = sum(inCache, readsOf(entry))
+    } else {
+      rest.entries.delete(entry)
+      rest.gone = sum(rest.gone, readsOf(entry))
+    }
+  }
+  const reads = sum(rest.gone, inCache)
+  countReads(registry, everyOther, reads, rest.published)
+  rest.published = reads
+}
+
+const sum = (a: Reads, b: Reads): Reads => ({
+  hit: a.hit + b.hit,
+  waited: a.waited + b.waited,
+  unavailable: a.unavailable + b.unavailable
+})
+
+const publishGauges = (registry: Registry.Registry, statusOf: (entry: Entry.Entry) => TokenStatus): void => {
   for (const [name, { entry }] of registry.metrics.names) {
-    const status = byName.get(name)
-    const token = MetricLabel.make("token", name)
-    const labels = labelled(registry, token, ...issuerLabel(entry.source.issuer))
-    ready.unsafeUpdate(status === undefined ? Number.NaN : isUsable(status) ? 1 : 0, labels)
-    expiration.unsafeUpdate(seconds(status?.expiresAt), labels)
-    nextRefresh.unsafeUpdate(seconds(status?.nextAttemptAt), labels)
-    issued.unsafeUpdate(seconds(status?.issuedAt), labels)
-    consecutiveFailures.unsafeUpdate(status?.consecutiveFailures ?? Number.NaN, labelled(registry, token))
+    setGauges(registry, entry, current(registry, name) === entry ? statusOf(entry) : undefined)
+  }
+}
+
+/** Without a status, or with that of a token that is stopped, the gauges have no value. */
+const setGauges = (registry: Registry.Registry, entry: Entry.Entry, status: TokenStatus | undefined): void => {
+  const token = MetricLabel.make("token", entry.name)
+  const labels = labelled(registry, token, ...issuerLabel(registry, entry))
+  const known = status?.state === "stopped" ? undefined : status
+  ready.unsafeUpdate(known === undefined ? Number.NaN : isUsable(known) ? 1 : 0, labels)
+  expiration.unsafeUpdate(seconds(known?.expiresAt), labels)
+  nextRefresh.unsafeUpdate(seconds(known?.nextAttemptAt), labels)
+  issued.unsafeUpdate(seconds(known?.issuedAt), labels)
+  consecutiveFailures.unsafeUpdate(known?.consecutiveFailures ?? Number.NaN, labelled(registry, token))
+}
+
+/** Nobody keeps the gauges up to date from here on. */
+const leave = (registry: Registry.Registry): void => {
+  if (--restOf(registry).layers === 0) {
+    for (const { entry } of registry.metrics.names.values()) {
+      setGauges(registry, entry, undefined)
+    }
   }
 }
 
@@ -175,25 +279,41 @@ const isUsable = ({ state }: TokenStatus): boolean => state === "ready" || state
 
 const seconds = (millis: number | undefined): number => (millis === undefined ? Number.NaN : millis / 1000)
 
+/** The entry of a name that has a label of its own. */
+const current = ({ entries }: Registry.Registry, name: string): Entry.Entry | undefined => {
+  const entry = entries.get(name)
+  return entry?.idle === undefined ? entry : undefined
+}
+
 const everyOther = "*"
 
 const mostNames = 1000
 
-/** The name, if it has a label of its own. */
-const labelOf = ({ metrics: { names } }: Registry.Registry, entry: Entry.Entry): string | undefined => {
-  if (entry.idle !== undefined) {
-    return undefined
+const mostIssuers = 100
+
+const labelOf = (registry: Registry.Registry, entry: Entry.Entry): string => {
+  const { names } = registry.metrics
+  if (entry.idle !== undefined || (names.size >= mostNames && !names.has(entry.name))) {
+    // Kept from its first report on: a tenant may come and go between two publications.
+    restOf(registry).entries.add(entry)
+    return everyOther
   }
   if (!names.has(entry.name)) {
-    if (names.size >= mostNames) {
-      return undefined
-    }
-    names.set(entry.name, { entry, reads: { hit: 0, waited: 0, unavailable: 0 } })
+    names.set(entry.name, { entry, reads: none })
   }
   return entry.name
 }
 
-const issuerLabel = (issuer: string | undefined) => (issuer === undefined ? [] : [MetricLabel.make("issuer", issuer)])
+const issuerLabel = (registry: Registry.Registry, { source: { issuer } }: Entry.Entry) => {
+  if (issuer === undefined) {
+    return []
+  }
+  const { issuers } = restOf(registry)
+  if (issuers.size < mostIssuers) {
+    issuers.add(issuer)
+  }
+  return [MetricLabel.make("issuer", issuers.has(issuer) ? issuer : everyOther)]
+}
 
 const labelled = ({ metrics }: Registry.Registry, ...labels: ReadonlyArray<MetricLabel.MetricLabel>) => [
   ...(metrics.labels ?? []),

@@ -1,0 +1,147 @@
+import { spawnSync } from "node:child_process"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect, Layer, Logger, Metric, TestClock, TestContext } from "effect"
+import { TokenCache, TokenMetrics } from "effect-token-cache"
+import * as PrometheusText from "effect-token-cache/PrometheusText"
+import { assert, describe } from "vitest"
+import { answer, type Behaviour, die, fail, hang, scripted, succeed } from "./support/issuer.js"
+import { itWith } from "./support/parts.js"
+import { parse } from "./support/prometheusText.js"
+
+const promtool = (args: ReadonlyArray<string>, options: { readonly input?: string; readonly cwd?: string } = {}) => {
+  const { status, stderr, stdout } = spawnSync("promtool", args, { encoding: "utf8", ...options })
+  return { status, output: `${stdout}${stderr}` }
+}
+
+const docs = fileURLToPath(new URL("../docs/", import.meta.url))
+
+const hostile = 'a "quoted"\\name\nwith {labels="x"} # HELP, é and 漢字'
+
+const issuer = (behaviour: Behaviour) => ({ issue: scripted(behaviour).issue })
+
+/** Each metric, trigger and outcome, and a name that is not plain. */
+const everything = Effect.gen(function* () {
+  const first = yield* TokenCache.token("a")
+  yield* TokenCache.refresh("a")
+  yield* TokenCache.invalidate("a", first)
+  const second = yield* TokenCache.token("a")
+  yield* TokenCache.invalidate("a", second)
+  yield* TokenCache.invalidate("a", yield* TokenCache.token("a"))
+  yield* TestClock.adjust("1 minute")
+  yield* TokenMetrics.publish
+  return PrometheusText.render(yield* Metric.snapshot)
+}).pipe(
+  Effect.provide(
+    TokenMetrics.layer().pipe(
+      Layer.provideMerge(
+        TokenCache.layer({
+          a: issuer(succeed("1 hour")),
+          [hostile]: { ...issuer(succeed("1 hour")), issuer: hostile },
+          unreachable: issuer(fail()),
+          rejected: issuer(fail({ reason: "Rejected" })),
+          throttled: issuer(fail({ reason: "Throttled" })),
+          invalid: issuer(answer(undefined)),
+          hanging: { ...issuer(hang), issueTimeout: "10 seconds" },
+          dying: issuer(die)
+        })
+      )
+    )
+  ),
+  Effect.tagMetrics("service.name", hostile),
+  Effect.provide(Logger.remove(Logger.defaultLogger)),
+  Effect.provide(TestContext.TestContext)
+)
+
+const promtoolTest = itWith("promtool")
+
+describe("promtool check metrics", () => {
+  promtoolTest("accepts the text of a cache that has seen every metric", {}, async () => {
+    const text = await Effect.runPromise(everything)
+    assert.deepStrictEqual(promtool(["check", "metrics"], { input: text }), { status: 0, output: "" })
+    const families = parse(text)
+    assert.deepStrictEqual(
+      families
+        .map(({ name, type }) => `${name} ${type}`)
+        .filter((name) => /^token_/.test(name))
+        .sort(),
+      [
+        "token_cache_lookup_total counter",
+        "token_cache_refresh_consecutive_failures gauge",
+        "token_cache_refresh_duration_seconds histogram",
+        "token_cache_refresh_total counter",
+        "token_cache_token_expiration_timestamp_seconds gauge",
+        "token_cache_token_issued_timestamp_seconds gauge",
+        "token_cache_token_ready gauge",
+        "token_cache_token_refresh_timestamp_seconds gauge",
+        "token_cache_unauthorized_total counter"
+      ]
+    )
+    const values = (label: string) =>
+      [...new Set(families.flatMap(({ samples }) => samples.flatMap(({ labels }) => labels[label] ?? [])))].sort()
+    assert.deepStrictEqual(values("outcome"), [
+      "defect",
+      "invalid_response",
+      "rejected",
+      "success",
+      "throttled",
+      "timeout",
+      "unreachable"
+    ])
+    assert.includeMembers([...values("token")], [hostile])
+    assert.deepStrictEqual(values("issuer"), [hostile])
+    assert.deepStrictEqual(values("service_name"), [hostile])
+  })
+
+  promtoolTest("refuses the same with a name that Prometheus advises against", {}, async () => {
+    const text = (await Effect.runPromise(everything)).replaceAll("_total", "")
+    assert.notStrictEqual(promtool(["check", "metrics"], { input: text }).status, 0)
+  })
+})
+
+describe("promtool test rules", () => {
+  const rules = readFileSync(join(docs, "alerts.yml"), "utf8")
+  const alerts = Array.from(rules.matchAll(/- alert: (\w+)/g), ([, name = ""]) => name)
+
+  /** The tests of docs, with these rules. */
+  const testRules = (text: string) => {
+    const directory = mkdtempSync(join(tmpdir(), "alerts-"))
+    try {
+      copyFileSync(join(docs, "alerts.test.yml"), join(directory, "alerts.test.yml"))
+      writeFileSync(join(directory, "alerts.yml"), text)
+      assert.strictEqual(promtool(["check", "rules", "alerts.yml"], { cwd: directory }).status, 0)
+      return promtool(["test", "rules", "alerts.test.yml"], { cwd: directory })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  }
+
+  const withExpression = (alert: string, expression: string) =>
+    rules.replace(new RegExp(`(- alert: ${alert}\n +expr: )[\\s\\S]*?(?=\n +(?:for|labels):)`), `$1${expression}`)
+
+  promtoolTest("fires each alert as meant, and not otherwise", {}, async () => {
+    assert.deepStrictEqual(alerts, [
+      "AccessTokenExpiringSoon",
+      "AccessTokenNotReady",
+      "AccessTokenRefreshFailing",
+      "AccessTokenMintStorm",
+      "TokenCacheMetricsAbsent"
+    ])
+    const { output, status } = testRules(rules)
+    assert.strictEqual(status, 0, output)
+  })
+
+  for (const alert of alerts) {
+    promtoolTest(`finds that ${alert} fires never, or always`, { timeout: 20_000 }, async () => {
+      for (const expression of ["vector(1) > 2", "vector(1)"]) {
+        const changed = withExpression(alert, expression)
+        assert.notStrictEqual(changed, rules)
+        const { output, status } = testRules(changed)
+        assert.notStrictEqual(status, 0)
+        assert.include(output, alert)
+      }
+    })
+  }
+})
