@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Redacted } from "effect"
 import type { AccessToken, IssuedToken } from "../../src/IssuedToken.js"
-import { IssueError } from "../../src/TokenError.js"
 import * as TokenState from "../../src/internal/tokenState.js"
+import { IssueError } from "../../src/TokenError.js"
 
 const accessToken = (value: string, generation = 1): AccessToken => ({
   accessToken: Redacted.make(value),
@@ -108,12 +108,16 @@ describe("TokenState.onInvalidation", () => {
 
 describe("TokenState.accept", () => {
   const accept = (issued: Partial<IssuedToken>, state = running, now = 2000, leeway = 5000) =>
-    TokenState.accept(state, { accessToken: Redacted.make("t1"), ...issued }, {
-      startedAt: 1000,
-      now,
-      leeway,
-      defaultLifetime: undefined
-    })
+    TokenState.accept(
+      state,
+      { accessToken: Redacted.make("t1"), ...issued },
+      {
+        startedAt: 1000,
+        now,
+        leeway,
+        defaultLifetime: undefined
+      }
+    )
 
   it.each([
     ["leeway of 5 s", { expiresIn: "1 minute" }, 61_000, 56_000],

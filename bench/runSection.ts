@@ -1,0 +1,8 @@
+/** The process of one section: gives its result to the process that forked it. */
+import type { Size } from "./section.js"
+import { sections } from "./sections/index.js"
+
+const [, , name = "", size = "full"] = process.argv
+const { section } = await sections[name]!()
+const result = await section.run(size as Size)
+process.send!(result, () => process.exit())
