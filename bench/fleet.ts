@@ -92,4 +92,5 @@ const allIssued = (issuer: FleetIssuer, target: number) =>
 
 /** The cache in what `start` of {@link cache} gives. */
 export const service = (started: unknown): TokenCache["Type"] =>
+  // What `cache` starts is a context.
   Context.unsafeGet(started as Context.Context<TokenCache>, TokenCache)
