@@ -4,11 +4,12 @@
  * @since 0.1.0
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as Headers from "@effect/platform/Headers"
+import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -49,12 +50,19 @@ export const send = (
   )
 
 /**
- * A request id that may be shown, whoever sent it.
+ * Keeps all headers out of spans: those of a request hold a secret, and those of its answer may be an echo.
  *
  * @internal
  */
-export const word = (value: unknown): string | undefined =>
-  typeof value === "string" ? value.replace(/[^A-Za-z0-9_.-]/g, "").slice(0, 64) || undefined : undefined
+export const withoutHeadersInSpans = Effect.locallyWith(Headers.currentRedactedNames, Arr.append(/^/))
+
+/**
+ * A request id that may be shown, whoever sent it: a UUID, and nothing else that may be an echo of a secret.
+ *
+ * @internal
+ */
+export const requestId = (value: string | undefined): string | undefined =>
+  value !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) ? value : undefined
 
 /**
  * Why there is no answer from a URL, such as `ECONNREFUSED at api.line.me`, without the error: it holds the request.

@@ -89,16 +89,17 @@ export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
  */
 export const fromAnswer = (answer: LineRequest.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
   const { status, headers, body, requestId } = answer
-  const acceptedRequestId = HttpExchange.word(headers["x-line-accepted-request-id"])
+  const accepted = headers["x-line-accepted-request-id"]
+  const acceptedRequestId = HttpExchange.requestId(accepted)
   // 409 is the answer to a retry key that LINE has seen; the header says that it accepted what came with it.
-  const acceptedBefore = status === 409 && acceptedRequestId !== undefined
+  const acceptedBefore = status === 409 && accepted !== undefined
   const sentMessages = toSentMessages(body) ?? (acceptedBefore ? [] : undefined)
   return (acceptedBefore || HttpExchange.isSuccess(status)) && sentMessages !== undefined
     ? Either.right({
         sentMessages,
         retryKey,
         ...(requestId === undefined ? undefined : { requestId }),
-        ...(acceptedBefore ? { acceptedRequestId } : undefined)
+        ...(acceptedBefore && acceptedRequestId !== undefined ? { acceptedRequestId } : undefined)
       })
     : Either.left(toPushError(answer, retryKey))
 }

@@ -79,7 +79,7 @@ export const send = (
 ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
   Effect.map(HttpExchange.send(client, request), (answer) => ({
     ...answer,
-    requestId: HttpExchange.word(answer.headers["x-line-request-id"])
+    requestId: HttpExchange.requestId(answer.headers["x-line-request-id"])
   }))
 
 const call = (
@@ -93,7 +93,7 @@ const call = (
       (message) => new IssueError({ reason: "Rejected", permanent: true, message, advice: LineApi.checkBaseUrl })
     )
     const answer = yield* Effect.mapError(
-      send(client, toRequest(`${base}${path}`)),
+      HttpExchange.withoutHeadersInSpans(send(client, toRequest(`${base}${path}`))),
       (error) =>
         new IssueError({
           reason: "Unreachable",

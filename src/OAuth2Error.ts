@@ -64,7 +64,7 @@ export const codeOf = (body: unknown): string | undefined =>
 
 /** @internal */
 export const requestId = ({ headers }: HttpExchange.Answer): string | undefined =>
-  HttpExchange.word(headers["x-request-id"] ?? headers["x-ms-request-id"])
+  HttpExchange.requestId(headers["x-request-id"] ?? headers["x-ms-request-id"])
 
 /** @internal */
 export const advise =

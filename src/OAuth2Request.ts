@@ -3,11 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
@@ -167,8 +165,7 @@ export const send = ({
           onSuccess: () => undefined
         })
       ),
-      // An answer may repeat what it was sent.
-      Effect.locallyWith(Headers.currentRedactedNames, Arr.appendAll(["authorization", "www-authenticate", "location"]))
+      HttpExchange.withoutHeadersInSpans
     )
   })
 

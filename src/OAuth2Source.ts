@@ -108,7 +108,8 @@ export const make = <E, R, R2>(
       const issued = yield* exchange({ server, authentication, grantType, parameters })
       return yield* options.requireScope === true ? checkScope(issued, parameters) : Effect.succeed(issued)
     }).pipe(Effect.tapErrorCause(() => forget))
-    return { issue, defaultLifetime, issueTimeout, jitter, maxRetryAfter, refreshBefore, retryAfter, schedule }
+    const issuer = `oauth2 ${grantType}`
+    return { issuer, issue, defaultLifetime, issueTimeout, jitter, maxRetryAfter, refreshBefore, retryAfter, schedule }
   })
 
 const toSearchParams = <E, R>(options: RequestOptions<E, R>): Effect.Effect<URLSearchParams, E, R> => {

@@ -64,7 +64,7 @@ export const layer = (
       const published = Effect.provideService(publish, TokenCache, cache)
       const registry = cache[Registry.key]
       if (registry !== undefined) {
-        restOf(registry).layers++
+        registry.metrics.layers++
       }
       yield* Effect.addFinalizer(() => Effect.map(published, () => registry && leave(registry)))
       yield* Effect.forkScoped(Effect.repeat(published, Schedule.spaced(options.interval ?? Duration.seconds(10))))
@@ -156,21 +156,13 @@ const record = (registry: Registry.Registry, report: Registry.Report): void => {
   refreshDuration.unsafeUpdate(Math.max(0, report.millis) / 1000, labelled(registry, ...issuer, outcome))
 }
 
-interface Reads {
-  readonly hit: number
-  readonly waited: number
-  readonly unavailable: number
-}
-
-const none: Reads = { hit: 0, waited: 0, unavailable: 0 }
-
-const readsOf = ({ misses, reads, unavailable, waited }: Entry.Entry): Reads => ({
+const readsOf = ({ misses, reads, unavailable, waited }: Entry.Entry): Registry.Reads => ({
   hit: reads - misses,
   waited,
   unavailable
 })
 
-const countReads = (registry: Registry.Registry, name: string, reads: Reads, before: Reads): void => {
+const countReads = (registry: Registry.Registry, name: string, reads: Registry.Reads, before: Registry.Reads): void => {
   const token = MetricLabel.make("token", name)
   for (const result of ["hit", "waited", "unavailable"] as const) {
     lookup.unsafeUpdate(reads[result] - before[result], labelled(registry, token, MetricLabel.make("result", result)))
@@ -191,44 +183,17 @@ const publishReads = (registry: Registry.Registry): void => {
       setGauges(registry, before.entry, undefined)
     }
     const reads = readsOf(entry)
-    countReads(registry, name, reads, again ? none : before.reads)
+    countReads(registry, name, reads, again ? Registry.noReads : before.reads)
     names.set(name, { entry, reads })
   }
 }
 
-/** What is known of a cache besides the names that have a label of their own. */
-interface Rest {
-  /** The entries that have none. */
-  readonly entries: Set<Entry.Entry>
-  /** Reads of those that are no longer in the cache. */
-  gone: Reads
-  published: Reads
-  /** How many layers publish. */
-  layers: number
-  /** Those that have a label of their own. */
-  readonly issuers: Set<string>
-}
-
-const rests = new WeakMap<Registry.Registry, Rest>()
-
-const restOf = (registry: Registry.Registry): Rest => {
-  const rest = rests.get(registry) ?? {
-    entries: new Set(),
-    gone: none,
-    published: none,
-    layers: 0,
-    issuers: new Set<string>()
-  }
-  rests.set(registry, rest)
-  return rest
-}
-
 const publishReadsOfRest = (registry: Registry.Registry): void => {
-  const rest = restOf(registry)
+  const { rest } = registry.metrics
   if (rest.entries.size === 0) {
     return
   }
-  let inCache = none
+  let inCache = Registry.noReads
   for (const entry of rest.entries) {
     if (registry.entries.get(entry.name) === entry) {
       inCache = sum(inCache, readsOf(entry))
@@ -242,7 +207,7 @@ const publishReadsOfRest = (registry: Registry.Registry): void => {
   rest.published = reads
 }
 
-const sum = (a: Reads, b: Reads): Reads => ({
+const sum = (a: Registry.Reads, b: Registry.Reads): Registry.Reads => ({
   hit: a.hit + b.hit,
   waited: a.waited + b.waited,
   unavailable: a.unavailable + b.unavailable
@@ -268,7 +233,7 @@ const setGauges = (registry: Registry.Registry, entry: Entry.Entry, status: Toke
 
 /** Nobody keeps the gauges up to date from here on. */
 const leave = (registry: Registry.Registry): void => {
-  if (--restOf(registry).layers === 0) {
+  if (--registry.metrics.layers === 0) {
     for (const { entry } of registry.metrics.names.values()) {
       setGauges(registry, entry, undefined)
     }
@@ -295,11 +260,11 @@ const labelOf = (registry: Registry.Registry, entry: Entry.Entry): string => {
   const { names } = registry.metrics
   if (entry.idle !== undefined || (names.size >= mostNames && !names.has(entry.name))) {
     // Kept from its first report on: a tenant may come and go between two publications.
-    restOf(registry).entries.add(entry)
+    registry.metrics.rest.entries.add(entry)
     return everyOther
   }
   if (!names.has(entry.name)) {
-    names.set(entry.name, { entry, reads: none })
+    names.set(entry.name, { entry, reads: Registry.noReads })
   }
   return entry.name
 }
@@ -308,7 +273,7 @@ const issuerLabel = (registry: Registry.Registry, { source: { issuer } }: Entry.
   if (issuer === undefined) {
     return []
   }
-  const { issuers } = restOf(registry)
+  const { issuers } = registry.metrics
   if (issuers.size < mostIssuers) {
     issuers.add(issuer)
   }

@@ -21,7 +21,7 @@ export interface Answer {
   readonly redirects: number
 }
 
-const nullBodyStatuses: ReadonlySet<number> = new Set([101, 103, 204, 205, 304])
+const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
  * The platform's response for one of the client.

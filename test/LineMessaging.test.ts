@@ -429,16 +429,17 @@ describe("LineMessaging.push and retries", () => {
 
   it.effect("takes a 409 for a success if LINE accepted the key, and not if it did not", () =>
     Effect.gen(function* () {
+      const [first, second] = ["123e4567-e89b-12d3-a456-426655440001", "123e4567-e89b-12d3-a456-426655440002"]
       const body = { message: "The retry key is already accepted", sentMessages: [{ id: "1", quoteToken: "q" }] }
       const accepted = scripted(
         { status: 500 },
-        { status: 409, headers: { "x-line-accepted-request-id": "first", "x-line-request-id": "second" }, body }
+        { status: 409, headers: { "x-line-accepted-request-id": first, "x-line-request-id": second }, body }
       )
       const { retryKey: _, ...pushed } = yield* Effect.flatten(afterTime(accepted.client))
       assert.deepStrictEqual(pushed, {
         sentMessages: [{ id: "1", quoteToken: "q" }],
-        requestId: "second",
-        acceptedRequestId: "first"
+        requestId: second,
+        acceptedRequestId: first
       })
       const conflict = scripted({ status: 409, body })
       const error = yield* pushError(Effect.flatten(afterTime(conflict.client)))

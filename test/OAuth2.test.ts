@@ -381,10 +381,16 @@ describe("OAuth2 errors", () => {
     })
   )
 
-  it.effect("keep the server's id of the request", () =>
+  it.effect("keep the server's id of the request if it is a UUID, for anything else may be an echo", () =>
     Effect.gen(function* () {
-      const error = yield* failure(() => json({}, { status: 500, headers: { "x-request-id": "id-1\t<" } }))
-      assert.strictEqual(error.requestId, "id-1")
+      const idOf = (id: string) =>
+        Effect.map(
+          failure(() => json({}, { status: 500, headers: { "x-request-id": id } })),
+          ({ requestId }) => requestId
+        )
+      const uuid = "123e4567-e89b-12d3-a456-426655440002"
+      assert.strictEqual(yield* idOf(uuid), uuid)
+      assert.isUndefined(yield* idOf("basic-secret"))
     })
   )
 

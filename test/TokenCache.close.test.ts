@@ -172,7 +172,7 @@ describe("TokenSource.revoke", () => {
       const { close, context } = yield* open(layer((value) => Effect.fail({ _tag: "Refused", value })))
       yield* Effect.provide(TokenCache.token("line"), context)
       yield* close
-      assert.deepStrictEqual(lines, [`[["token","line"]] Could not revoke the token: issue failed with Refused`])
+      assert.deepStrictEqual(lines, [`[["token","line"]] Could not revoke the token: revoke failed with Refused`])
     }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   })
 

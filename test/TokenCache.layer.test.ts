@@ -54,9 +54,9 @@ describe("TokenCache.layer", () => {
 
   it("refuses options that do not exist, at compile time", () => {
     const issue = needsSecret.issue
-    // @ts-expect-error refreshbefore
+    // @ts-expect-error refreshbefore is no option of a source
     TokenCache.layer({ a: { issue, refreshbefore: "1 minute" } })
-    // @ts-expect-error readTimeOut
+    // @ts-expect-error readTimeOut is no option of the layer
     TokenCache.layer({ a: { issue } }, { readTimeOut: "1 minute" })
   })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Logger, Redacted, Schedule, TestClock, type Tracer } from "effect"
+import { Duration, Effect, Fiber, Logger, LogLevel, Redacted, Schedule, TestClock, type Tracer } from "effect"
 import { IssuedToken, TokenCache } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 
@@ -304,6 +304,29 @@ describe("the refresh fiber", () => {
         }).pipe(Effect.provide(withSchedule(issuer, schedule)))
       })
     }
+  })
+
+  it.effect("a schedule that dies after a refused token is logged with the token's name", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ annotations, logLevel, message }) => {
+      if (logLevel === LogLevel.Error) lines.push(`${JSON.stringify([...annotations])} ${String(message)}`)
+    })
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+    let steps = 0
+    const schedule = Schedule.delayedEffect(Schedule.forever, () =>
+      ++steps === 3 ? Effect.die("boom") : Effect.succeed(Duration.hours(1))
+    )
+    return Effect.gen(function* () {
+      yield* TokenCache.invalidate("line", yield* TokenCache.token("line"))
+      yield* TokenCache.invalidate("line", yield* TokenCache.token("line"))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(lines, [
+        `[["token","line"]] The schedule of this token died; the default policy replaces it`
+      ])
+    }).pipe(
+      Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule } })),
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+    )
   })
 
   it.effect("accepts the very same token again, and asks again no sooner than retryAfter", () => {

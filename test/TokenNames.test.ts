@@ -15,15 +15,15 @@ const Live = TokenCache.layer(sources)
 
 describe("TokenNames", () => {
   it("takes no other name, at compile time", () => {
-    // @ts-expect-error
+    // @ts-expect-error not a name
     Tokens.token("typo")
-    // @ts-expect-error
+    // @ts-expect-error not a name
     Tokens.reader("typo")
-    // @ts-expect-error
+    // @ts-expect-error not a name
     Tokens.changes("typo")
-    // @ts-expect-error
+    // @ts-expect-error not a name
     Tokens.name("typo")
-    // @ts-expect-error
+    // @ts-expect-error no names were declared
     TokenNames.make().token("line")
     assert.strictEqual(Tokens.name("line"), "line")
   })

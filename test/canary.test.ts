@@ -37,6 +37,7 @@ const lineFaults: Record<string, LineFault> = {
     headers: { "www-authenticate": 'Bearer error="invalid_token"' }
   },
   "a 404": { status: 404, body: echo },
+  "a request id that is an echo": { status: 400, headers: { "x-line-request-id": channelSecret } },
   "a 429": { status: 429, body: { message: "slow down" }, headers: { "retry-after": "soon" } },
   "a 500 with an echo": { status: 500, body: echo },
   "a 503": { status: 503, headers: { "retry-after": "1" } },

@@ -1,9 +1,11 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
+import * as Tracer from "effect/Tracer"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
 import { IssueError, type IssueErrorReason } from "../TokenError.js"
@@ -20,15 +22,9 @@ export const issue = (
   attempt: Attempt,
   accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
 ): Effect.Effect<IssueOutcome> =>
-  Effect.suspend(() => entry.source.issue).pipe(
-    Effect.scoped,
-    Effect.flatMap(accept),
-    Effect.mapErrorCause((cause) => Cause.fail(toIssueError(cause))),
-    Effect.onExit((exit) =>
-      Effect.annotateCurrentSpan("token_cache.outcome", attempt.timedOut ? "timeout" : outcome(exit))
-    ),
-    // Within the context, which holds the span that built the layer.
-    Effect.withSpan("TokenCache.refresh", {
+  Effect.useSpan(
+    "TokenCache.refresh",
+    {
       root: true,
       captureStackTrace: false,
       attributes: {
@@ -36,10 +32,33 @@ export const issue = (
         "token_cache.trigger": attempt.trigger,
         ...(entry.source.issuer === undefined ? undefined : { "token_cache.issuer": entry.source.issuer })
       }
-    }),
-    Effect.provide(entry.context),
-    Effect.exit
-  )
+    },
+    (span) => {
+      attempt.span = span
+      // By functions that run anyway: a step more per attempt is felt when many tokens start.
+      const note = (outcome: Outcome) => {
+        if (entry.attempt === attempt) noteOutcome(attempt, outcome)
+      }
+      return Effect.suspend(() => entry.source.issue).pipe(
+        Effect.scoped,
+        Effect.flatMap((issued) => {
+          const accepted = accept(issued)
+          if (Either.isRight(accepted)) note("success")
+          return accepted
+        }),
+        Effect.mapErrorCause((cause) => {
+          const error = toIssueError(cause)
+          note(outcomes[error.reason])
+          return Cause.fail(error)
+        }),
+        // In place of the span that built the layer, which the context holds.
+        Effect.provide(Context.add(entry.context, Tracer.ParentSpan, span))
+      )
+    }
+  ).pipe(Effect.exit)
+
+export const noteOutcome = ({ span }: Attempt, outcome: Outcome): void =>
+  span?.attribute("token_cache.outcome", outcome)
 
 /** What an attempt came to, in one word. */
 export const outcome = (exit: Exit.Exit<unknown, IssueError>): Outcome =>
@@ -93,7 +112,7 @@ export const revoke = (entry: Entry, token: AccessToken): Effect.Effect<void> =>
           exit !== undefined && Exit.isSuccess(exit)
             ? Effect.void
             : Effect.logWarning(
-                `Could not revoke the token: ${exit === undefined ? "it took too long" : toIssueError(exit.cause).message}`
+                `Could not revoke the token: ${exit === undefined ? "it took too long" : toIssueError(exit.cause, "revoke").message}`
               )
         ),
         Effect.annotateLogs("token", entry.name)

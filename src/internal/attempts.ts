@@ -2,6 +2,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as LogLevel from "effect/LogLevel"
 import type { AccessToken, IssuedToken } from "../IssuedToken.js"
 import * as RefreshPolicy from "../RefreshPolicy.js"
 import { IssueError, type TokenUnavailable } from "../TokenError.js"
@@ -21,7 +23,7 @@ export const start = (registry: Registry, entry: Entry.Entry): void => {
     fiber: undefined,
     counted: false,
     trigger: entry.trigger ?? "schedule",
-    timedOut: false
+    span: undefined
   }
   entry.wanted = false
   entry.trigger = undefined
@@ -40,7 +42,7 @@ export const start = (registry: Registry, entry: Entry.Entry): void => {
 /** Gives up an attempt that has reached its time limit. */
 export const timeOut = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt): void => {
   const { fiber } = attempt
-  attempt.timedOut = true
+  Attempt.noteOutcome(attempt, "timeout")
   conclude(registry, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout" })))
   fiber?.unsafeInterruptAsFork(FiberId.none)
 }
@@ -95,14 +97,13 @@ const conclude = (
       entry,
       trigger,
       outcome: Attempt.outcome(outcome),
-      millis: endedAt - attempt.startedAt
+      millis: Number(registry.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
     })
   }
   registry.fibers.fork(
     Scheduling.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
       Effect.flatMap((nextAttemptAt) => settle(registry, entry, attempt, outcome, endedAt, nextAttemptAt)),
-      Effect.catchAllCause((cause) => giveUp(registry, entry, endedAt, cause)),
-      Effect.annotateLogs("token", entry.name)
+      Effect.catchAllCause((cause) => giveUp(registry, entry, endedAt, cause))
     )
   )
 }
@@ -133,14 +134,19 @@ const settle = (
       expiresAt: token.expiresAt
     })
     complete(registry, entry, () => Exit.succeed(token))
-    return Effect.logDebug("Issued an access token")
+    return Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (least) =>
+      // An annotation costs more than the rest of this.
+      LogLevel.lessThanEqual(least, LogLevel.Debug)
+        ? named(entry, Effect.logDebug("Issued an access token"))
+        : Effect.void
+    )
   }
   const error = Attempt.toIssueError(outcome.cause)
   const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
   update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
   publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
   complete(registry, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
-  return Effect.logWarning(`Could not issue an access token: ${error.message}`)
+  return named(entry, Effect.logWarning(`Could not issue an access token: ${error.message}`))
 }
 
 /** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
@@ -156,5 +162,8 @@ const giveUp = (
     complete(registry, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
     registry.wake()
   }
-  return Effect.logError("The outcome of an attempt could not be dealt with", cause)
+  return named(entry, Effect.logError("The outcome of an attempt could not be dealt with", cause))
 }
+
+const named = (entry: Entry.Entry, log: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.annotateLogs(log, "token", entry.name)

@@ -2,6 +2,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
+import type * as Tracer from "effect/Tracer"
 import type { AccessToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
 import type { TokenSource } from "../TokenSource.js"
@@ -60,7 +61,8 @@ export interface Attempt {
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
   readonly trigger: Trigger
-  timedOut: boolean
+  /** There once the fiber has begun. */
+  span: Tracer.Span | undefined
 }
 
 export const make = (

@@ -119,8 +119,8 @@ const demand = (
   if (attempt !== "running") {
     const wanted = entry.wanted
     entry.wanted = true
+    entry.trigger ??= trigger
     if (attempt === "none") {
-      entry.trigger ??= trigger
       registry.update(entry, TokenState.postponed(entry.state, Math.min(at, nextAttemptAt)))
     } else if (!wanted) {
       registry.places.lineUp(entry)

@@ -27,18 +27,32 @@ export type Report =
 
 export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "invalid_response" | "timeout" | "defect"
 
-/** What has been published of this cache. */
+/** What `TokenMetrics` keeps for this cache. */
 export interface Metrics {
   /** Of the fiber that turned the metrics on; `undefined` while they are off. */
   labels: ReadonlyArray<MetricLabel.MetricLabel> | undefined
-  /** The names that have a label of their own. */
-  readonly names: Map<string, Published>
+  /** How many layers publish. */
+  layers: number
+  /** The names that have a label of their own, and what was published of them last. */
+  readonly names: Map<string, { readonly entry: Entry.Entry; readonly reads: Reads }>
+  /** The issuers that have a label of their own. */
+  readonly issuers: Set<string>
+  /** All other tokens, published as one. */
+  readonly rest: {
+    readonly entries: Set<Entry.Entry>
+    /** Reads of those that are no longer in the cache. */
+    gone: Reads
+    published: Reads
+  }
 }
 
-interface Published {
-  readonly entry: Entry.Entry
-  readonly reads: { readonly hit: number; readonly waited: number; readonly unavailable: number }
+export interface Reads {
+  readonly hit: number
+  readonly waited: number
+  readonly unavailable: number
 }
+
+export const noReads: Reads = { hit: 0, waited: 0, unavailable: 0 }
 
 /** What a report of a refused token leads to: a new token, nothing since it is not the current one, or a back-off. */
 export type UnauthorizedAction = "reminted" | "already_fresh" | "gave_up"
@@ -111,7 +125,13 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
       places: Places.make(options.concurrency),
       fibers,
       listeners: new Set(),
-      metrics: { labels: undefined, names: new Map() },
+      metrics: {
+        labels: undefined,
+        layers: 0,
+        names: new Map(),
+        issuers: new Set(),
+        rest: { entries: new Set(), gone: noReads, published: noReads }
+      },
       events,
       wake,
       now: () => Math.floor(clock.unsafeCurrentTimeMillis()),

@@ -73,7 +73,8 @@ const step = (
         ),
         stepOnce(entry, RefreshPolicy.make(), outcome, now, undefined)
       )
-    })
+    }),
+    Effect.annotateLogs("token", entry.name)
   )
 }
 
