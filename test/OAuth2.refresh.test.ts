@@ -28,6 +28,14 @@ const rotating = () => {
   return { answer, login: () => `refresh-${rotations}` }
 }
 
+const slowly = (answer: (sent: Sent) => Response) =>
+  fakeHttp((sent) =>
+    Effect.delay(
+      Effect.sync(() => answer(sent)),
+      "5 seconds"
+    )
+  )
+
 /** A store that keeps what it is given, and what it was asked to. */
 const makeStore = (first = "refresh-0") => {
   const store = { value: first, persisted: [] as Array<string>, fail: false }
@@ -183,13 +191,7 @@ describe("OAuth2.refreshToken", () => {
 
   it.effect("loses no new token to an attempt that is cancelled", () =>
     Effect.gen(function* () {
-      const { answer } = rotating()
-      const http = fakeHttp((sent) =>
-        Effect.delay(
-          Effect.sync(() => answer(sent)),
-          "5 seconds"
-        )
-      )
+      const http = slowly(rotating().answer)
       const { persist, refreshToken, store } = makeStore()
       const { issue } = yield* OAuth2.refreshToken({ ...client, refreshToken, persist })
       const attempt = Effect.provide(issue, http.layer)
@@ -212,13 +214,7 @@ describe("OAuth2.refreshToken", () => {
 
   it.effect("loses no new token to the time limit of an attempt, nor to the end of the cache", () =>
     Effect.gen(function* () {
-      const { answer } = rotating()
-      const http = fakeHttp((sent) =>
-        Effect.delay(
-          Effect.sync(() => answer(sent)),
-          "5 seconds"
-        )
-      )
+      const http = slowly(rotating().answer)
       const { persist, refreshToken, store } = makeStore()
       const source = yield* OAuth2.refreshToken({ ...client, refreshToken, persist })
       yield* Effect.gen(function* () {

@@ -7,7 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Predicate from "effect/Predicate"
 import FlatQueue from "flatqueue"
-import { InvalidOptions, IssueError, type TokenUnavailable } from "../TokenError.js"
+import { type InvalidOptions, IssueError, type TokenUnavailable } from "../TokenError.js"
 import type { TokenSource } from "../TokenSource.js"
 import * as Attempt from "./attempt.js"
 import type * as Entry from "./entry.js"
@@ -66,6 +66,9 @@ export const make = (supervisor: Supervisor, options: Options): Tenants => {
   }
 
   const add = (name: string, exit: Exit.Exit<AnySource, unknown>): Exit.Exit<Entry.Entry, TokenUnavailable> => {
+    if (registry.isClosed()) {
+      return Exit.fail(Unavailable.closed({ name }))
+    }
     // It may have been registered while it was looked up.
     const registered = entries.get(name)
     if (registered !== undefined) {
@@ -105,11 +108,13 @@ const notFound = ({ registry }: Supervisor, name: string, cause: Cause.Cause<unk
   }
   return Unavailable.lookupFailed(
     name,
-    failure._tag === "Some" && failure.value instanceof InvalidOptions
+    failure._tag === "Some" && isInvalidOptions(failure.value)
       ? new IssueError({ reason: "Defect", permanent: true, message: failure.value.message })
       : Attempt.toIssueError(cause, "the lookup")
   )
 }
+
+const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
 /** Removes the tenants that were read least recently, those that back off last, so that there is room for one more. */
 const makeRoom = ({ registry, remove }: Supervisor, capacity: number): void => {
