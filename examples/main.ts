@@ -1,5 +1,6 @@
 /**
- * Keeps the tokens of a LINE channel warm and shows them: `npm start`, or `npm start -- --seconds 20`.
+ * Keeps the tokens of a LINE channel warm and shows them, in the terminal and on a status page:
+ * `npm start`, or `npm start -- --seconds 20 --port 8080`.
  *
  * Without environment it plays against the emulator: a token is revoked, and for a while nothing is issued. With
  * LINE_CHANNEL_ID and LINE_CHANNEL_SECRET it keeps the tokens of that channel warm at LINE itself, with LINE_KEY_ID and
@@ -7,11 +8,12 @@
  */
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Clock, Config, ConfigError, Console, Effect, Logger, Option, Redacted, Schedule, Stream } from "effect"
-import { LineMessaging, TokenCache, type TokenEvent } from "effect-token-cache"
+import { LineMessaging, StatusPage, TokenCache, type TokenEvent } from "effect-token-cache"
 import { LineEmulator } from "effect-token-cache/testing"
 import { parseArguments, usage } from "./main/arguments.js"
 import { fromEmulator, fromEnvironment, isLineMeant } from "./main/channels.js"
 import * as Screen from "./main/screen.js"
+import { serve } from "./main/serve.js"
 import { span, table } from "./main/table.js"
 
 const every = (seconds: number) => Schedule.fixed(`${seconds} seconds`)
@@ -31,10 +33,17 @@ const describe = (event: TokenEvent): string => {
   }
 }
 
-/** A line per event, a table, and a push with each token now and then, for as long as it is told. */
-const showTokens = (options: { readonly seconds: number; readonly to?: string; readonly baseUrl?: string }) =>
+interface Wanted {
+  readonly seconds: number
+  readonly port: number
+}
+
+/** A line per event, a table, a status page, and a push with each token now and then, for as long as it is told. */
+const showTokens = (options: Wanted & { readonly to?: string; readonly baseUrl?: string }) =>
   Effect.gen(function* () {
     const screen = yield* Screen.Screen
+    const page = yield* StatusPage.make({ title: "Tokens of a LINE channel" })
+    yield* screen.line(`status page at ${(yield* serve(page, options.port)).url}`)
     const counts = { issued: 0, failed: 0, pushed: 0, "not pushed": 0 }
     const inTrouble = new Set<string>()
     let recovered = 0
@@ -96,7 +105,7 @@ const trouble = (seconds: number) =>
     yield* emulator.clearFaults
   })
 
-const atEmulator = (seconds: number) => {
+const atEmulator = ({ port, seconds }: Wanted) => {
   const act = Math.min(60, seconds)
   const lifetime = Math.max(2, Math.round(act / 3))
   return Effect.gen(function* () {
@@ -104,7 +113,7 @@ const atEmulator = (seconds: number) => {
     const { url } = yield* LineEmulator
     yield* line(`LINE emulator at ${url}; ${seconds} seconds, or Ctrl-C`)
     yield* Effect.forkScoped(trouble(act))
-    yield* showTokens({ seconds, to: "U4af4980629", baseUrl: url })
+    yield* showTokens({ port, seconds, to: "U4af4980629", baseUrl: url })
   }).pipe(
     Effect.scoped,
     Effect.provide(fromEmulator(lifetime)),
@@ -117,9 +126,9 @@ const userId = Config.string("LINE_USER_ID").pipe(
   Config.option
 )
 
-const atLine = (seconds: number) =>
+const atLine = (wanted: Wanted) =>
   Effect.flatMap(userId, (to) =>
-    showTokens({ seconds, ...(Option.isSome(to) ? { to: to.value } : undefined) }).pipe(
+    showTokens({ ...wanted, ...(Option.isSome(to) ? { to: to.value } : undefined) }).pipe(
       Effect.scoped,
       Effect.provide(fromEnvironment)
     )
@@ -129,9 +138,9 @@ const atLine = (seconds: number) =>
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {})
 
 Effect.gen(function* () {
-  const { help, seconds } = yield* parseArguments(process.argv.slice(2))
+  const { help, ...wanted } = yield* parseArguments(process.argv.slice(2))
   if (help) return yield* Console.log(usage)
-  yield* (yield* isLineMeant) ? atLine(seconds) : atEmulator(seconds)
+  yield* (yield* isLineMeant) ? atLine(wanted) : atEmulator(wanted)
 }).pipe(
   Effect.provide([Screen.layer, NodeHttpClient.layer, Logger.remove(Logger.defaultLogger)]),
   Effect.catchAll((error) => {

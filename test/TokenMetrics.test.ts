@@ -395,6 +395,23 @@ describe("TokenMetrics.layer", () => {
       }).pipe(Effect.tagMetrics("test", "two"), Effect.scoped)
   )
 
+  it.effect("has no gauges of a cache that is closed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const cache = Layer.succeedContext(
+        yield* Layer.buildWithScope(cacheOf({ a: source([succeed("1 hour")]) }), scope)
+      )
+      yield* Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        assert.strictEqual((yield* published("stopped", "token_cache_token_ready"))["{token=a}"], 1)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* published("stopped", "token_cache_token"), {})
+        assert.deepStrictEqual(yield* published("stopped", "token_cache_refresh_consecutive"), {})
+        assert.strictEqual((yield* published("stopped", "token_cache_lookup"))["{result=waited,token=a}"], 1)
+      }).pipe(measured("stopped", cache))
+    })
+  )
+
   it.effect("keeps the labels of the fiber that builds it, on every metric", () =>
     Effect.gen(function* () {
       const token = yield* TokenCache.token("a")

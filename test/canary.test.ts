@@ -1,8 +1,9 @@
 import { FetchHttpClient, type HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Fiber, type Layer, Redacted, Schedule, Stream } from "effect"
-import { BearerClient, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
+import { Chunk, Effect, Fiber, Layer, Metric, Redacted, Schedule, Stream } from "effect"
+import { BearerClient, LineChannel, LineMessaging, TokenCache, TokenMetrics } from "effect-token-cache"
+import * as PrometheusText from "effect-token-cache/PrometheusText"
 import { LineEmulator, type LineFault, lineChannelId } from "effect-token-cache/testing"
 import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
 import { fastClock } from "./support/fastClock.js"
@@ -138,9 +139,13 @@ const leaksUnder = (
       const changes = yield* Effect.forEach(names, (name) =>
         Stream.runCollect(Stream.take(TokenCache.changes(name), 1))
       )
+      yield* TokenMetrics.publish
       shown.push(...exits.map(print), print(statuses), print(changes), yield* metrics)
+      const text = PrometheusText.render(yield* Metric.snapshot)
+      assert.include(text, 'token_cache_unauthorized_total{token="v21"')
+      shown.push(text)
       return events
-    }).pipe(Effect.provide(Tokens))
+    }).pipe(Effect.provide(Layer.provideMerge(TokenMetrics.layer(), Tokens)))
     const events = Chunk.toArray(yield* Fiber.join(watching))
     assert.isNotEmpty(events)
     shown.push(...events.map(print))

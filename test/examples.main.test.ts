@@ -165,6 +165,9 @@ describe("examples/main.ts refuses", () => {
     ["--seconds=soon"],
     ["--seconds"],
     ["--seconds=Infinity"],
+    ["--port=http"],
+    ["--port="],
+    ["--port", "65536"],
     ["soon"],
     ["-x"]
   ]) {

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { type AddressInfo, connect, createServer } from "node:net"
 import { assert, describe, it } from "vitest"
-import { runProcess } from "./support/process.js"
+import { ended, runProcess, startProcess } from "./support/process.js"
 
 const main = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   runProcess("examples/main.ts", { args, env, timeout: 60_000 })
@@ -16,6 +18,7 @@ describe("npm start", { timeout: 70_000 }, () => {
     assert.notMatch(stdout, controlCharacters)
     for (const part of [
       /^LINE emulator at http:\/\/127\.0\.0\.1:\d+/m,
+      /^status page at http:\/\/127\.0\.0\.1:\d+$/m,
       /^NAME +STATE +LIFETIME/m,
       /^stateless +\* ready +\[[=|-]{20}\]/m,
       /^stateless +issued #1, expires in 3s$/m,
@@ -32,6 +35,49 @@ describe("npm start", { timeout: 70_000 }, () => {
     assert.match(afterOutage, /^(stateless|v2\.1) +pushed a message$/m)
     // The v2.1 tokens of the emulator look like JWTs.
     assert.notInclude(stdout, "eyJ")
+  })
+
+  it("shows the same tokens on its status page, and does not wait for who watches it", async () => {
+    const child = startProcess("examples/main.ts", { args: ["--seconds", "6"] })
+    const address = new Promise<string>((resolve) => {
+      let stdout = ""
+      child.stdout.on("data", (text) => {
+        stdout += text
+        const [, url] = /^status page at (\S+)$/m.exec(stdout) ?? []
+        if (url !== undefined) resolve(url)
+      })
+    })
+    const end = ended(child, 60_000)
+    const url = await address
+    const watching = (await fetch(`${url}/events`)).body!.getReader()
+    // And one who never reads.
+    const stuck = connect(Number(new URL(url).port), "127.0.0.1")
+    stuck.on("error", () => {}).write("GET /events HTTP/1.1\r\nHost: status.test\r\n\r\n")
+    const { tokens } = (await (await fetch(`${url}/status.json`)).json()) as { tokens: ReadonlyArray<{ name: string }> } // as documented
+    assert.sameMembers(
+      tokens.map(({ name }) => name),
+      ["stateless", "v2.1"]
+    )
+    const { value } = await watching.read()
+    assert.match(new TextDecoder().decode(value), /data-key=\\"v2\.1\\"/)
+    // The program breaks it off.
+    watching.closed.catch(() => {})
+    const { code, stderr } = await end
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+    stuck.destroy()
+  })
+
+  it("serves its status page on the port that it is told, or ends in one line where that is taken", async () => {
+    const server = createServer()
+    await once(server.listen(0, "127.0.0.1"), "listening")
+    const { port } = server.address() as AddressInfo // it listens on a port
+    const taken = await main(["--seconds", "2", "--port", String(port)])
+    assert.strictEqual(taken.code, 1)
+    assert.match(taken.stderr, /^[^\n]*EADDRINUSE[^\n]*\n$/)
+    await once(server.close(), "close")
+    const { code, stdout } = await main(["--seconds", "2", "--port", String(port)])
+    assert.strictEqual(code, 0)
+    assert.include(stdout, `status page at http://127.0.0.1:${port}\n`)
   })
 
   it("ends on Ctrl-C with its summary and 0", async () => {

@@ -145,3 +145,64 @@ describe("promtool test rules", () => {
     })
   }
 })
+
+describe("docs/metrics.md", () => {
+  const text = readFileSync(join(docs, "metrics.md"), "utf8")
+
+  promtoolTest("has queries that can be parsed, of metrics that there are", {}, async () => {
+    const queries = Array.from(text.matchAll(/```promql\n([\s\S]*?)```/g), ([, query = ""]) => query)
+    assert.isAtLeast(queries.length, 7)
+    // JSON is YAML.
+    const rules = queries.map((expr, index) => ({ record: `q${index}`, expr }))
+    const { output, status } = check({ groups: [{ name: "queries", rules }] })
+    assert.strictEqual(status, 0, output)
+    const metrics = await names()
+    for (const query of queries) {
+      for (const [name] of query.matchAll(/token_cache_\w+/g)) {
+        assert.include(metrics, name.replace(/_bucket$/, ""))
+      }
+    }
+  })
+
+  promtoolTest("has each metric with its type and labels, and each alert", {}, async () => {
+    const families = parse(await Effect.runPromise(everything)).filter(({ name }) => name.startsWith("token_cache_"))
+    const rows = Array.from(
+      text.matchAll(/^\| `(token_cache_\w+)` \| (\w+) \| ([^|]+) \| [^|]+ \| ([^|]*)\|$/gm),
+      ([, name, type, labels = "", alerts = ""]) => ({ name, type, labels: inCode(labels), alerts: inCode(alerts) })
+    )
+    const ofCache = (label: string) => label !== "service_name" && label !== "le"
+    assert.deepStrictEqual(
+      rows.map(({ labels, name, type }) => ({ name, type, labels: [...labels].sort() })).sort(byName),
+      families
+        .map(({ name, samples, type }) => ({
+          name,
+          type,
+          labels: [...new Set(samples.flatMap(({ labels }) => Object.keys(labels)))].filter(ofCache).sort()
+        }))
+        .sort(byName)
+    )
+    const rules = readFileSync(join(docs, "alerts.yml"), "utf8")
+    const alerts = Array.from(rules.matchAll(/- alert: (\w+)/g), ([, name = ""]) => name)
+    assert.deepStrictEqual([...new Set(rows.flatMap(({ alerts }) => alerts))].sort(), [...alerts].sort())
+    for (const alert of alerts) {
+      assert.include(text, `\n| \`${alert}\` |`)
+    }
+  })
+
+  const inCode = (cell: string) => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code = ""]) => code)
+
+  const byName = (a: { readonly name?: string | undefined }, b: { readonly name?: string | undefined }) =>
+    String(a.name) < String(b.name) ? -1 : 1
+
+  const names = async () => parse(await Effect.runPromise(everything)).map(({ name }) => name)
+
+  const check = (rules: unknown) => {
+    const directory = mkdtempSync(join(tmpdir(), "queries-"))
+    try {
+      writeFileSync(join(directory, "queries.yml"), JSON.stringify(rules))
+      return promtool(["check", "rules", "queries.yml"], { cwd: directory })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  }
+})

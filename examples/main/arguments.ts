@@ -5,10 +5,11 @@ export class BadArguments extends Data.TaggedError("BadArguments")<{ readonly me
 
 const example = "npm start -- --seconds 20"
 
-export const usage = `Keeps the tokens of a LINE channel warm and shows them.
+export const usage = `Keeps the tokens of a LINE channel warm and shows them, here and on a status page.
 
 Usage: ${example}
   --seconds N  how long, at most 86400. Default: 60
+  --port N     of the status page, on 127.0.0.1. Default: one that is free
   --help       this text
 
 Without environment it plays against an emulator on this machine. With
@@ -21,7 +22,7 @@ the next attempt is due, ] the expiry.`
 /** What the command line asks for. */
 export const parseArguments = (
   args: ReadonlyArray<string>
-): Effect.Effect<{ readonly help: boolean; readonly seconds: number }, BadArguments> =>
+): Effect.Effect<{ readonly help: boolean; readonly seconds: number; readonly port: number }, BadArguments> =>
   Effect.try({
     try: () => parseArgs({ args: [...args], options }).values,
     catch: (error) =>
@@ -31,15 +32,24 @@ export const parseArguments = (
           .replace(/\.+$/, "")
       )
   }).pipe(
-    Effect.map(({ help, seconds }) => ({ help, seconds: Number(seconds) })),
+    Effect.map(({ help, port, seconds }) => ({
+      help,
+      seconds: Number(seconds),
+      port: port === "" ? -1 : Number(port)
+    })),
     Effect.filterOrFail(
       ({ seconds }) => seconds > 0 && seconds <= 86_400,
       () => bad("--seconds takes a number of more than 0, at most 86400")
+    ),
+    Effect.filterOrFail(
+      ({ port }) => Number.isInteger(port) && port >= 0 && port <= 65_535,
+      () => bad("--port takes a whole number of at most 65535")
     )
   )
 
 const options = {
   seconds: { type: "string", default: "60" },
+  port: { type: "string", default: "0" },
   help: { type: "boolean", short: "h", default: false }
 } as const
 

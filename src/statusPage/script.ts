@@ -1,0 +1,113 @@
+/**
+ * What keeps the page up to date: it counts durations, and puts in the rows and events that have changed. Those come as
+ * HTML that the server has escaped, and are parsed without being run.
+ *
+ * Where there is no live stream (too many clients, a proxy that holds it back) it reads the page anew every 10 seconds.
+ */
+export const script = `
+(() => {
+  "use strict"
+  const id = (name) => document.getElementById(name)
+  const rows = id("rows"), events = id("events"), summary = id("summary"), live = id("live")
+  const byKey = new Map(Array.from(rows.children, (row) => [row.dataset.key, row]))
+  let ahead = Number(document.body.dataset.now) - Date.now()
+  let heardAt = Date.now()
+
+  const set = (element, text) => { if (element.textContent !== text) element.textContent = text }
+  const say = (text, mode) => { set(live, text); live.parentElement.className = "live " + mode }
+  const span = (millis) => {
+    const seconds = Math.max(0, Math.round(millis / 1000))
+    const units = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"], [Math.floor(seconds / 60) % 60, "m"], [seconds % 60, "s"]]
+    const largest = units.findIndex(([count]) => count > 0)
+    return largest === -1 ? "0s" : units.slice(largest, largest + 2).map(([count, unit]) => count + unit).join(" ")
+  }
+  const percent = (at, from, to) => (to > from ? Math.min(1, Math.max(0, (at - from) / (to - from))) * 100 : 100).toFixed(2) + "%"
+
+  const tick = () => {
+    const now = Date.now() + ahead
+    set(id("clock"), new Date(now).toISOString().slice(11, 19))
+    for (const element of document.querySelectorAll("[data-until]")) set(element, span(element.dataset.until - now))
+    for (const element of document.querySelectorAll("[data-since]")) set(element, span(now - element.dataset.since))
+    for (const bar of document.querySelectorAll("svg[data-from]")) {
+      const at = percent(now, Number(bar.dataset.from), Number(bar.dataset.to))
+      bar.querySelector(".passed").setAttribute("width", at)
+      bar.querySelector(".now").setAttribute("cx", at)
+    }
+  }
+
+  const parse = (html) => new DOMParser().parseFromString(html, "text/html")
+  const putRow = (row) => {
+    const key = row.dataset.key
+    if (byKey.has(key)) byKey.get(key).replaceWith(row)
+    byKey.set(key, row)
+  }
+  const putOrder = (keys) => {
+    const kept = new Set(keys)
+    for (const key of [...byKey.keys()]) {
+      if (kept.has(key)) continue
+      byKey.get(key).remove()
+      byKey.delete(key)
+    }
+    rows.append(...keys.map((key) => byKey.get(key)))
+  }
+  const putEvents = (list) => {
+    events.prepend(...list)
+    while (events.children.length > 100) events.lastElementChild.remove()
+  }
+
+  const heard = (now) => {
+    heardAt = Date.now()
+    ahead = now - heardAt
+    say("live", "on")
+  }
+  const onView = ({ now, rows, keys, summary: counts, title, events: happened }) => {
+    heard(now)
+    const table = parse("<table>" + rows.join("") + "</table>")
+    for (const row of table.querySelectorAll("tr")) putRow(row)
+    if (keys !== undefined) putOrder(keys)
+    if (counts !== undefined) summary.replaceChildren(...parse(counts).body.childNodes)
+    if (title !== undefined) document.title = title
+    const newest = Number(events.firstElementChild?.dataset.number ?? 0)
+    putEvents(Array.from(parse("<ol>" + happened.join("") + "</ol>").querySelectorAll("li")).filter((event) => event.dataset.number > newest))
+    tick()
+  }
+
+  const readPage = () => fetch(location.href).then((response) => response.ok ? response.text() : Promise.reject()).then((text) => {
+    // Without its head: the content security policy would report the style there.
+    const page = parse(text.slice(text.indexOf("<body")))
+    const all = Array.from(page.querySelectorAll("#rows > tr"))
+    all.forEach(putRow)
+    putOrder(all.map((row) => row.dataset.key))
+    events.replaceChildren(...page.querySelectorAll("#events > li"))
+    const counts = page.getElementById("summary")
+    if (counts.textContent !== summary.textContent) summary.replaceChildren(...counts.childNodes)
+    document.title = page.body.dataset.title
+    ahead = Number(page.body.dataset.now) - Date.now()
+    say("refreshed every 10 s", "")
+    tick()
+  })
+
+  let source
+  const connect = () => {
+    source = new EventSource(document.body.dataset.events)
+    source.addEventListener("view", (message) => onView(JSON.parse(message.data)))
+    source.addEventListener("beat", (message) => heard(Number(message.data)))
+    source.addEventListener("error", () => {
+      const refused = source.readyState === EventSource.CLOSED
+      if (!refused || live.parentElement.className === "live on") say("connection lost, trying again", "off")
+      if (refused) readPage().catch(() => say("connection lost, trying again", "off")).then(() => setTimeout(connect, 10000))
+    })
+  }
+  setInterval(() => {
+    tick()
+    if (source.readyState === EventSource.OPEN && Date.now() - heardAt > 45000) {
+      source.close()
+      say("connection lost, trying again", "off")
+      heardAt = Date.now()
+      connect()
+    }
+  }, 1000)
+  tick()
+  connect()
+})()
+`

@@ -1,0 +1,162 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Html from "./html.js"
+import * as Row from "./row.js"
+import type { View } from "./view.js"
+
+/** A view as the live stream sends it: what is the same string as before is not sent again. */
+interface Rendered {
+  readonly view: View
+  readonly keys: ReadonlyArray<string>
+  readonly rows: ReadonlyMap<string, string>
+  readonly summary: string
+  readonly title: string
+}
+
+interface Client {
+  /** What it has been sent, shared with the other clients; its memory is this and one message, however slow it is. */
+  sent: Rendered | undefined
+  sentAt: number
+  /** Whether it has not yet asked for more after the last message. */
+  isBusy: boolean
+  readonly connection: unknown
+}
+
+export interface LiveStreams {
+  readonly isFull: () => boolean
+  /** What a client sees until it goes, or `closed` is done; `connection` is what the server has of the request. */
+  readonly stream: (connection: unknown) => Stream.Stream<Uint8Array>
+}
+
+export interface LiveOptions {
+  readonly maxClients: number
+  readonly title: string
+  readonly view: Effect.Effect<View>
+  readonly closed: Deferred.Deferred<void>
+}
+
+const beatMillis = 15_000
+
+/**
+ * Nothing is queued for a client: whenever it asks for more, it gets the difference between what it has and what there
+ * is, once a second at most. Who never asks costs nothing more, and nobody waits for anybody.
+ */
+export const make = ({
+  closed,
+  maxClients,
+  title,
+  view
+}: LiveOptions): Effect.Effect<LiveStreams, never, Scope.Scope> => {
+  const clients = new Set<Client>()
+  // Also for a number that is none.
+  const isFull = () => !(clients.size < maxClients)
+  const latest = shared(Effect.map(view, (view) => render(view, title)))
+
+  const next = (client: Client): Effect.Effect<Option.Option<readonly [string, Client]>> =>
+    Effect.gen(function* () {
+      client.isBusy = false
+      while (!(yield* Deferred.isDone(closed))) {
+        const { rendered, until } = yield* latest
+        const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+        const message = difference(client.sent, rendered) ?? (now - client.sentAt >= beatMillis ? beat(now) : undefined)
+        if (message !== undefined) {
+          client.sent = rendered
+          client.sentAt = now
+          client.isBusy = true
+          return Option.some([message, client] as const)
+        }
+        yield* Effect.raceFirst(Effect.sleep(Math.max(1, until - now)), Deferred.await(closed))
+      }
+      return Option.none()
+    })
+
+  const stream = (connection: unknown) =>
+    Stream.acquireRelease(
+      Effect.sync((): Client | undefined => {
+        if (isFull()) {
+          return undefined
+        }
+        const client: Client = { sent: undefined, sentAt: 0, isBusy: false, connection }
+        clients.add(client)
+        return client
+      }),
+      (client) => Effect.sync(() => client !== undefined && clients.delete(client))
+    ).pipe(
+      Stream.flatMap((client) => (client === undefined ? Stream.empty : Stream.unfoldEffect(client, next))),
+      Stream.encodeText
+    )
+
+  return Effect.as(
+    // Who does not read what was sent does not read the end either, and a server that closes would wait for it.
+    Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const { connection, isBusy } of clients) {
+          if (isBusy) breakOff(connection)
+        }
+      })
+    ),
+    { isFull, stream }
+  )
+}
+
+/** At most one rendering a second, at the full second, whoever watches; and no more than a twentieth of the time. */
+const shared = (rendering: Effect.Effect<Rendered>) => {
+  let last: { readonly at: number; readonly until: number; readonly rendered: Rendered } | undefined
+  return Effect.clockWith((clock) => {
+    const at = clock.unsafeCurrentTimeMillis()
+    if (last !== undefined && last.at <= at && at < last.until) {
+      return Effect.succeed(last)
+    }
+    const from = clock.unsafeCurrentTimeNanos()
+    return Effect.map(rendering, (rendered) => {
+      const cost = Number(clock.unsafeCurrentTimeNanos() - from) / 1e6
+      last = { at, until: (Math.floor((at + cost * 20) / 1000) + 1) * 1000, rendered }
+      return last
+    })
+  })
+}
+
+const render = (view: View, title: string): Rendered => ({
+  view,
+  keys: view.rows.map(({ key }) => key),
+  rows: new Map(view.rows.map((row) => [row.key, Row.row(row)])),
+  summary: Html.summary(view),
+  title: Html.pageTitle(view, title)
+})
+
+const difference = (before: Rendered | undefined, after: Rendered): string | undefined => {
+  if (before === after) {
+    return undefined
+  }
+  const rows = Array.from(after.rows).flatMap(([key, row]) => (row === before?.rows.get(key) ? [] : [row]))
+  const known = before?.view.events[0]?.number ?? 0
+  const events = after.view.events.filter(({ number }) => number > known).map(Row.event)
+  const isReordered =
+    before === undefined ||
+    before.keys.length !== after.keys.length ||
+    after.keys.some((key, index) => key !== before.keys[index])
+  const summary = after.summary === before?.summary ? undefined : after.summary
+  const title = after.title === before?.title ? undefined : after.title
+  if (rows.length === 0 && events.length === 0 && !isReordered && summary === undefined && title === undefined) {
+    return undefined
+  }
+  const keys = isReordered ? after.keys : undefined
+  return `event: view\ndata: ${JSON.stringify({ now: after.view.now, rows, keys, summary, title, events })}\n\n`
+}
+
+// An event and not a comment, which a page cannot see: it says that the server is still there.
+const beat = (now: number): string => `event: beat\ndata: ${now}\n\n`
+
+const breakOff = (connection: unknown): void => {
+  if (
+    Predicate.hasProperty(connection, "socket") &&
+    Predicate.hasProperty(connection.socket, "destroy") &&
+    Predicate.isFunction(connection.socket.destroy)
+  ) {
+    connection.socket.destroy()
+  }
+}

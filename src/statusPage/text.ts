@@ -1,0 +1,68 @@
+import type { TokenEvent } from "../TokenStatus.js"
+
+/** Long enough for a name that people read; names of tenants may come from requests. */
+export const maxTextLength = 200
+
+export const cut = (text: string): string =>
+  text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;"
+}
+
+/** For text and for attributes in quotes. */
+export const escapeHtml = (text: string): string =>
+  text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")
+
+/** A duration in its two largest units, such as `14m 59s`. The live script has the same. */
+export const span = (millis: number): string => {
+  const seconds = Math.max(0, Math.round(millis / 1000))
+  const units = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"]
+  ] as const
+  const largest = units.findIndex(([count]) => count > 0)
+  return largest === -1
+    ? "0s"
+    : units
+        .slice(largest, largest + 2)
+        .map(([count, unit]) => `${count}${unit}`)
+        .join(" ")
+}
+
+/** In UTC; empty for an instant that no date can hold. */
+export const iso = (millis: number): string =>
+  Math.abs(millis) <= 8.64e15 ? new Date(millis).toISOString().replace(/\.\d+Z$/, "Z") : ""
+
+export const timeOfDay = (millis: number): string => iso(millis).slice(11, 19)
+
+export const dayAndTime = (millis: number): string => iso(millis).slice(5, 19).replace("T", " ")
+
+/** Where an instant lies between two others, in percent. The live script has the same. */
+export const percent = (at: number, from: number, to: number): string =>
+  `${(to > from ? Math.min(1, Math.max(0, (at - from) / (to - from))) * 100 : 100).toFixed(2)}%`
+
+/** What happened, in one word and in a few. */
+export const describeEvent = (event: TokenEvent): { readonly word: string; readonly text: string } => {
+  switch (event._tag) {
+    case "Issued":
+      return { word: "issued", text: `token ${event.generation}, for ${span(event.expiresAt - event.at)}` }
+    case "IssueFailed":
+      return {
+        word: "failed",
+        text: cut(event.error.message) + (event.error.advice === undefined ? "" : ` — ${cut(event.error.advice)}`)
+      }
+    case "Invalidated":
+      return { word: "refused", text: "an API refused the token" }
+    case "Expired":
+      return { word: "expired", text: "readers wait until a new one is issued" }
+    case "Dropped":
+      return { word: "dropped", text: "no longer in the cache" }
+  }
+}

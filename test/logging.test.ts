@@ -1,0 +1,160 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, HashMap, Logger, LogLevel, Schedule, TestClock } from "effect"
+import { RefreshPolicy, TokenCache, type TokenSource } from "effect-token-cache"
+import ts from "typescript"
+import { fail, scripted, succeed } from "./support/issuer.js"
+import { cacheOf } from "./support/series.js"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const levels: Readonly<Record<string, string>> = {
+  logTrace: "Trace",
+  logDebug: "Debug",
+  log: "Info",
+  logInfo: "Info",
+  logWarning: "Warning",
+  logError: "Error",
+  logFatal: "Fatal"
+}
+
+/** The text of a message, with … for what varies. */
+const textOf = (message: ts.Node | undefined): string =>
+  message !== undefined && ts.isStringLiteralLike(message)
+    ? message.text
+    : message !== undefined && ts.isTemplateExpression(message)
+      ? [message.head, ...message.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join("…")
+      : "not a literal"
+
+/** The lines that a source text logs, as `Level: message`. */
+const linesOf = (code: string): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  const visit = (node: ts.Node): void => {
+    if (
+      ts.isCallExpression(node) &&
+      ts.isPropertyAccessExpression(node.expression) &&
+      node.expression.expression.getText() === "Effect" &&
+      /^log(?!gerWith)/.test(node.expression.name.text)
+    ) {
+      lines.push(`${levels[node.expression.name.text] ?? node.expression.name.text}: ${textOf(node.arguments[0])}`)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile("source.ts", code, ts.ScriptTarget.Latest, true))
+  return lines
+}
+
+const inSource = () =>
+  readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => linesOf(readFileSync(join(root, "src", file), "utf8")))
+
+const inDocs = () =>
+  Array.from(
+    readFileSync(join(root, "docs/logging.md"), "utf8").matchAll(/^\| `([^`]+)` \| (\w+) \|/gm),
+    ([, message, level]) => `${level}: ${message}`
+  )
+
+describe("docs/logging.md", () => {
+  it("has each line that the library logs with its level, and no other", () => {
+    const documented = inDocs()
+    assert.isAtLeast(documented.length, 5)
+    assert.deepStrictEqual([...documented].sort(), [...new Set(inSource())].sort())
+  })
+
+  it("is compared with all calls of Effect.log", () => {
+    assert.deepStrictEqual(
+      linesOf(
+        `Effect.logInfo("a") /* Effect.log("b") */
+        f(Effect.logError(\`c \${d} e\`, cause))
+        Effect.logWarning(f)
+        Effect.annotateLogs("g", "h")`
+      ),
+      ["Info: a", "Error: c … e", "Warning: not a literal"]
+    )
+  })
+})
+
+interface Line {
+  readonly level: string
+  readonly message: string
+  readonly token: unknown
+}
+
+/** What a cache of one token named `a` logs until it is closed. */
+const logged = (source: TokenSource.TokenSource<unknown>, use: Effect.Effect<unknown, unknown, TokenCache>) => {
+  const lines: Array<Line> = []
+  const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
+    const token = HashMap.get(annotations, "token")
+    lines.push({
+      level: logLevel._tag,
+      message: String(message),
+      token: token._tag === "Some" ? token.value : undefined
+    })
+  })
+  return Effect.exit(use).pipe(
+    Effect.provide(cacheOf({ a: source })),
+    Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+    Logger.withMinimumLogLevel(LogLevel.All),
+    Effect.as(lines)
+  )
+}
+
+describe("the log", () => {
+  const issued = { level: "Debug", message: "Issued an access token", token: "a" }
+
+  it.effect("has a line for each token that is issued", () =>
+    Effect.gen(function* () {
+      const lines = yield* logged(scripted(succeed("1 hour")), TokenCache.refresh("a"))
+      assert.deepStrictEqual(lines.length > 0 && lines.every((line) => line.message === issued.message), true)
+      assert.deepStrictEqual(lines[0], issued)
+    })
+  )
+
+  it.effect("has one for each attempt that fails, however many read", () =>
+    Effect.gen(function* () {
+      const lines = yield* logged(
+        scripted(fail({ message: "the bank is closed" })),
+        Effect.all(
+          Array.from({ length: 20 }, () => Effect.exit(TokenCache.token("a"))),
+          { concurrency: "unbounded" }
+        )
+      )
+      assert.deepStrictEqual(lines, [
+        { level: "Warning", message: "Could not issue an access token: the bank is closed", token: "a" }
+      ])
+    })
+  )
+
+  const schedules: Record<string, TokenSource.TokenSource["schedule"]> = {
+    ended: Schedule.stop,
+    died: Schedule.mapEffect(RefreshPolicy.make(), () => Effect.die("no")),
+    "took longer than a second": Schedule.mapEffect(RefreshPolicy.make(), () => Effect.never)
+  }
+  for (const [why, schedule] of Object.entries(schedules)) {
+    it.effect(`says that a schedule ${why}`, () =>
+      Effect.gen(function* () {
+        const source = { issue: scripted(succeed("1 hour")).issue, schedule }
+        const lines = yield* logged(source, TestClock.adjust("1 second"))
+        const message = `The schedule of this token ${why}; the default policy replaces it`
+        assert.deepStrictEqual(
+          // Effect's own, of the fiber in which it died.
+          lines.filter(({ message }) => message !== "Fiber terminated with an unhandled error"),
+          [{ level: "Error", message, token: "a" }, issued]
+        )
+      })
+    )
+  }
+
+  it.effect("says that a token could not be revoked, without the text of the error", () =>
+    Effect.gen(function* () {
+      const revoke = () => Effect.fail(new TypeError("text"))
+      const lines = yield* logged({ issue: scripted(succeed("1 hour")).issue, revoke }, TokenCache.token("a"))
+      const [first, { level, message, token } = issued] = lines
+      assert.deepStrictEqual([first, level, token], [issued, "Warning", "a"])
+      assert.match(message, /^Could not revoke the token: .* failed with TypeError$/)
+    })
+  )
+})
