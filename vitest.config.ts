@@ -1,18 +1,33 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
-const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+const path = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+const alias = (index: string) => [
+  { find: /^effect-token-cache$/, replacement: path(index) },
+  { find: /^effect-token-cache\/testing$/, replacement: path("src/testing/index.ts") },
+  { find: /^effect-token-cache\/(.*)$/, replacement: path("src/$1.ts") }
+]
 
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^effect-token-cache$/, replacement: src("index.ts") },
-      { find: /^effect-token-cache\/testing$/, replacement: src("testing/index.ts") },
-      { find: /^effect-token-cache\/(.*)$/, replacement: src("$1.ts") }
-    ]
-  },
   test: {
-    include: ["test/**/*.test.ts"],
-    testTimeout: 20_000
+    testTimeout: 20_000,
+    projects: [
+      {
+        extends: true,
+        resolve: { alias: alias("src/index.ts") },
+        test: { name: "library", include: ["test/**/*.test.ts"] }
+      },
+      {
+        extends: true,
+        resolve: { alias: alias("test/support/withStore/index.ts") },
+        test: {
+          name: "with a store",
+          include: ["clock", "property", "read", "refresh", "robust", "seed"].map(
+            (part) => `test/TokenCache.${part}.test.ts`
+          )
+        }
+      }
+    ]
   }
 })

@@ -16,7 +16,12 @@ import { IssueError } from "./TokenError.js"
  */
 export interface IssuedToken {
   readonly accessToken: Redacted.Redacted<string>
-  /** The lifetime, counted from just before the request. */
+  /**
+   * When it was issued, in epoch milliseconds, for a token that was not issued by the attempt that returns it: one out of a
+   * store. Default: the clock just before the request.
+   */
+  readonly issuedAt?: number | undefined
+  /** The lifetime, counted from `issuedAt`. */
   readonly expiresIn?: Duration.DurationInput | undefined
   /** The end of the lifetime in epoch milliseconds, used when there is no `expiresIn`. */
   readonly expiresAt?: number | undefined
@@ -34,7 +39,7 @@ export interface IssuedToken {
  */
 export interface AccessToken {
   readonly accessToken: Redacted.Redacted<string>
-  /** The clock just before the request that issued it. */
+  /** The clock just before the request that issued it, if the issuer does not say otherwise. */
   readonly issuedAt: number
   readonly expiresAt: number
   /** The cache gives it to readers before this instant: `expiresAt` less the leeway. */
@@ -62,12 +67,14 @@ export interface AccessToken {
  */
 export const make = (options: {
   readonly accessToken: string | Redacted.Redacted<string>
+  readonly issuedAt?: number | Date | undefined
   readonly expiresIn?: Duration.DurationInput | undefined
   readonly expiresAt?: number | Date | undefined
   readonly keyId?: string | undefined
   readonly scope?: string | undefined
 }): IssuedToken => ({
   accessToken: Redacted.isRedacted(options.accessToken) ? options.accessToken : Redacted.make(options.accessToken),
+  ...(options.issuedAt === undefined ? undefined : { issuedAt: Number(options.issuedAt) }),
   ...(options.expiresIn === undefined ? undefined : { expiresIn: options.expiresIn }),
   ...(options.expiresAt === undefined ? undefined : { expiresAt: Number(options.expiresAt) }),
   ...(options.keyId === undefined ? undefined : { keyId: options.keyId }),

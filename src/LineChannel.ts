@@ -69,6 +69,7 @@ export type LineSource = TokenSource.TokenSource<IssueError, HttpClient.HttpClie
  */
 export const stateless = (options: LineTokens.SecretOptions): LineSource => ({
   issuer: "line stateless",
+  identity: identify(options),
   issue: issueBySecret("/oauth2/v3/token", options)
 })
 
@@ -81,6 +82,7 @@ export const stateless = (options: LineTokens.SecretOptions): LineSource => ({
  */
 export const statelessJwt = (options: LineTokens.AssertionOptions): LineSource => ({
   issuer: "line stateless jwt",
+  identity: identify(options),
   issue: issueByAssertion(
     { baseUrl: options.baseUrl, path: "/oauth2/v3/token", explain: LineTokens.explainAssertion },
     options
@@ -92,7 +94,8 @@ export const statelessJwt = (options: LineTokens.AssertionOptions): LineSource =
  *
  * A channel has at most 30 of them: past that LINE issues no more until some expire or are revoked. So that restarts do
  * not use them up, the last token is revoked when the cache closes, if there is a `channelSecret`, which LINE wants for
- * that; a process that is killed leaves its token to expire. Processes that share one token set `revoke: undefined`.
+ * that; a process that is killed leaves its token to expire. Where there is a `TokenStore` the token is kept for the next
+ * process, and is not revoked.
  *
  * @see LINE: Issue channel access token v2.1
  * @since 0.1.0
@@ -104,10 +107,8 @@ export const v21 = (options: V21Options): LineSource => {
     { baseUrl, path: "/oauth2/v2.1/token", explain: explainV21 },
     { ...options, tokenLifetime }
   )
-  const issuer = "line v2.1"
-  return channelSecret === undefined
-    ? { issuer, issue }
-    : { issuer, issue, revoke: revokeBySecret({ ...options, channelSecret }) }
+  const source = { issuer: "line v2.1", identity: identify(options), issue }
+  return channelSecret === undefined ? source : { ...source, revoke: revokeBySecret({ ...options, channelSecret }) }
 }
 
 /**
@@ -115,7 +116,7 @@ export const v21 = (options: V21Options): LineSource => {
  *
  * A channel has at most 30 of them: past that LINE revokes the oldest without a word, whoever uses it. So that restarts
  * do not push others out, the last token is revoked when the cache closes; a process that is killed leaves its token to
- * expire. Processes that share one token set `revoke: undefined`.
+ * expire. Where there is a `TokenStore` the token is kept for the next process, and is not revoked.
  *
  * @see LINE: Issue short-lived channel access token
  * @since 0.1.0
@@ -123,6 +124,7 @@ export const v21 = (options: V21Options): LineSource => {
  */
 export const shortLived = (options: LineTokens.SecretOptions): LineSource => ({
   issuer: "line short-lived",
+  identity: identify(options),
   issue: issueBySecret("/v2/oauth/accessToken", options),
   revoke: ({ accessToken }) => LineTokens.revokeShortLived({ accessToken, baseUrl: options.baseUrl })
 })
@@ -181,6 +183,12 @@ export const shortLivedFromConfig: Effect.Effect<LineSource, ConfigError.ConfigE
   Effect.map(secretConfig, shortLived)
 )
 
+type Identified = Pick<LineTokens.SecretOptions, "baseUrl" | "channelId">
+
+const identify = ({ baseUrl = LineApi.defaultBaseUrl, channelId }: Identified): TokenSource.TokenIdentity => ({
+  client: `${baseUrl} ${channelId}`
+})
+
 const issueBySecret = (path: string, options: LineTokens.SecretOptions): LineSource["issue"] => {
   const { channelId, baseUrl } = options
   const channelSecret = LineTokens.redacted(options.channelSecret)
@@ -229,7 +237,8 @@ const requestToken = (endpoint: LineRequest.Endpoint, client: Readonly<Record<st
 const explainV21: LineRequest.Explain = (answer) =>
   answer.status === 400 && Predicate.isRecord(answer.body) && "message" in answer.body && !("error" in answer.body)
     ? {
-        message: "issuer answered 400: the channel has 30 live v2.1 tokens, the most that LINE allows",
+        message:
+          "issuer answered 400: the channel has 30 live v2.1 tokens, the most that LINE allows: share one with a TokenStore",
         advice:
           "Revoke those that are not in use (LineChannel.revokeV21), wait until some expire, or use LineChannel.stateless."
       }

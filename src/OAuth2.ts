@@ -51,9 +51,10 @@ export type RefreshTokenOptions<E = never, R = never, R2 = never, R3 = never> = 
       | Effect.Effect<string | Redacted.Redacted<string>, unknown, R2>
     /**
      * Stores a new refresh token. It has 10 seconds; if it fails, so does the attempt, and the token is kept in memory and
-     * persisted before the next request.
+     * persisted before the next request. Default: none, for a server that does not replace refresh tokens, or where there
+     * is a `TokenStore`, which keeps the token of all processes.
      */
-    readonly persist: (refreshToken: Redacted.Redacted<string>) => Effect.Effect<unknown, unknown, R3>
+    readonly persist?: ((refreshToken: Redacted.Redacted<string>) => Effect.Effect<unknown, unknown, R3>) | undefined
   }
 
 /**
@@ -129,6 +130,9 @@ export const grant = <E = never, R = never>(
  * `persist` before the access token is used, even where the rest of the answer is unusable. There is one request at a
  * time, whatever the number of caches that this source is in. From when it is sent neither a time limit nor the end of the
  * cache interrupts it: for as long as the process and its `HttpClient` live, no new token is lost.
+ *
+ * Where there is a `TokenStore`, all processes use one refresh token, one at a time. It is used under the lease of the store
+ * alone: while the store fails no token is issued. One name of the cache has one refresh token.
  *
  * `invalid_grant` is a permanent `Rejected`: a new login is needed. A token that the server has replaced is not sent
  * again, for servers take that for theft and revoke all that came of the login. Only when an answer is lost, and with it

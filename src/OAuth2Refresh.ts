@@ -10,16 +10,20 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type { Answer } from "./OAuth2Request.js"
 import { IssueError } from "./TokenError.js"
+import * as TokenStore from "./TokenStore.js"
 
 type Token = Redacted.Redacted<string>
 
 interface Memory {
-  /** What the store gave last. */
+  /** What `load` gave last. */
   readonly loaded: Token
   /** What has come of it since. */
   readonly current: Token
+  /** What came before the current one: the first of the login, and the last few. */
+  readonly spent: ReadonlyArray<Token>
   /** Whether the current one is still to be persisted. */
   readonly unsaved: boolean
 }
@@ -31,7 +35,7 @@ interface Memory {
  */
 export interface Store<R> {
   readonly load: Effect.Effect<string | Token, unknown, R>
-  readonly persist: (token: Token) => Effect.Effect<unknown, unknown, R>
+  readonly persist: ((token: Token) => Effect.Effect<unknown, unknown, R>) | undefined
   /** How long a request may take. */
   readonly requestTimeout: Duration.DurationInput
 }
@@ -39,6 +43,8 @@ export interface Store<R> {
 /**
  * Exchanges the refresh token for an answer, one at a time; the new refresh token in it is persisted first. From when the
  * request is sent until then nothing interrupts it, so that a new token is not lost: the old one is spent by then.
+ *
+ * Where there is a `TokenStore`, the refresh token of all processes is there, and is used under the lease alone.
  *
  * @internal
  */
@@ -51,61 +57,133 @@ export const make = <R>({ load, persist, requestTimeout }: Store<R>): Rotation<R
   const lock = Effect.unsafeMakeSemaphore(1)
   let memory: Memory | undefined
 
-  const current = Effect.map(load, (value): Token => {
-    const loaded = Redacted.isRedacted(value) ? value : Redacted.make(value)
-    // One that was loaded before is spent, where it is not the current one: the store is late, or a constant.
-    if (memory === undefined || !isSame(loaded, memory.loaded)) {
-      memory = { loaded, current: loaded, unsaved: false }
-    }
-    return memory.current
-  }).pipe(
-    Effect.catchAllCause((cause) => Effect.fail(failure("the refresh token could not be loaded", cause))),
-    Effect.filterOrFail(
-      (token) => Redacted.value(token) !== "",
-      () =>
-        new IssueError({
-          reason: "Rejected",
-          permanent: true,
-          message: "there is no refresh token",
-          advice: "A login is needed."
-        })
+  const current = (lease: Option.Option<TokenStore.Lease>) =>
+    Effect.gen(function* () {
+      const value = yield* load
+      const shared = yield* readShared(lease)
+      memory = catchUp(recall(memory, Redacted.isRedacted(value) ? value : Redacted.make(value)), shared)
+      return memory.current
+    }).pipe(
+      Effect.catchAllCause((cause) => Effect.fail(failure("the refresh token could not be loaded", cause))),
+      Effect.filterOrFail(
+        (token) => Redacted.value(token) !== "",
+        () =>
+          new IssueError({
+            reason: "Rejected",
+            permanent: true,
+            message: "there is no refresh token",
+            advice: "A login is needed."
+          })
+      )
     )
-  )
 
-  const save = Effect.suspend(() => {
-    const before = memory
-    return before?.unsaved
-      ? persist(before.current).pipe(
-          bounded(persistTimeout),
-          Effect.catchAllCause((cause) => Effect.fail(failure("the new refresh token could not be persisted", cause))),
-          Effect.tap(() => Effect.sync(() => (memory = { ...before, unsaved: false })))
-        )
-      : Effect.void
-  })
+  const persistIn = (lease: Option.Option<TokenStore.Lease>, memory: Memory) =>
+    Effect.gen(function* () {
+      if (Option.isSome(lease)) {
+        yield* writeShared(lease.value, memory)
+      } else if (persist === undefined) {
+        yield* Effect.logWarning("The server has replaced the refresh token, and there is nowhere to keep the new one")
+      }
+      if (persist !== undefined) {
+        yield* persist(memory.current)
+      }
+    })
+
+  const save = (lease: Option.Option<TokenStore.Lease>) =>
+    Effect.suspend(() => {
+      const before = memory
+      return before?.unsaved
+        ? persistIn(lease, before).pipe(
+            bounded(persistTimeout),
+            Effect.catchAllCause((cause) =>
+              Effect.fail(failure("the new refresh token could not be persisted", cause))
+            ),
+            Effect.tap(() => Effect.sync(() => (memory = { ...before, unsaved: false })))
+          )
+        : Effect.void
+    })
 
   const keep = (answer: Answer, sent: Token) =>
     Effect.sync(() => {
       const next = Predicate.isRecord(answer.body) ? answer.body.refresh_token : undefined
       if (typeof next === "string" && next !== "" && next !== Redacted.value(sent)) {
-        memory = { loaded: memory?.loaded ?? sent, current: Redacted.make(next), unsaved: true }
+        memory = replaced(memory ?? login(sent), Redacted.make(next))
       }
     })
 
   return (send) =>
     lock.withPermits(1)(
       Effect.gen(function* () {
-        yield* Effect.uninterruptible(save)
-        const token = yield* current
+        const lease = yield* currentLease
+        yield* Effect.uninterruptible(save(lease))
+        const token = yield* current(lease)
         return yield* send(token).pipe(
           bounded(requestTimeout),
           Effect.catchTag("TimeoutException", () => Effect.fail(new IssueError({ reason: "Timeout" }))),
           Effect.tap((answer) => keep(answer, token)),
-          Effect.zipLeft(save),
+          Effect.zipLeft(save(lease)),
           Effect.uninterruptible
         )
       })
     )
 }
+
+const login = (token: Token): Memory => ({ loaded: token, current: token, spent: [], unsaved: false })
+
+/** One that was loaded before is spent, where it is not the current one: the store is late, or a constant. */
+const recall = (memory: Memory | undefined, loaded: Token): Memory =>
+  memory !== undefined && isSame(loaded, memory.loaded) ? memory : login(loaded)
+
+const replaced = (memory: Memory, next: Token): Memory => {
+  const [first, ...rest] = [...memory.spent, memory.current]
+  return { ...memory, current: next, spent: first === undefined ? [] : [first, ...rest.slice(-4)], unsaved: true }
+}
+
+type Shared = Pick<Memory, "current" | "spent">
+
+/** Goes over to the token of other processes, if it has come of this one's. */
+const catchUp = (memory: Memory, shared: Option.Option<Shared>): Memory =>
+  Option.isNone(shared) || ![shared.value.current, ...shared.value.spent].some((token) => isSame(token, memory.current))
+    ? memory
+    : { ...memory, ...shared.value, unsaved: memory.unsaved && isSame(memory.current, shared.value.current) }
+
+/** None without a store. With one, the refresh token is not used but under its lease: two processes would spend it. */
+const currentLease: Effect.Effect<Option.Option<TokenStore.Lease>, IssueError> = Effect.gen(function* () {
+  const lease = yield* Effect.serviceOption(TokenStore.CurrentLease)
+  return Option.isNone(lease) && Option.isSome(yield* Effect.serviceOption(TokenStore.TokenStore))
+    ? yield* new IssueError({
+        reason: "Unreachable",
+        message: "the refresh token is used under the lease of the token store alone, and there is none",
+        advice: "Check the token store."
+      })
+    : lease
+})
+
+const SharedJson = Schema.parseJson(
+  Schema.Struct({ current: Schema.Redacted(Schema.String), spent: Schema.Array(Schema.Redacted(Schema.String)) })
+)
+
+const readShared = (
+  lease: Option.Option<TokenStore.Lease>
+): Effect.Effect<Option.Option<Shared>, TokenStore.StoreError> =>
+  Option.isNone(lease)
+    ? Effect.succeedNone
+    : Effect.map(
+        lease.value.readSecret,
+        Option.flatMap((secret) => Schema.decodeOption(SharedJson)(Redacted.value(secret)))
+      )
+
+const writeShared = (
+  lease: TokenStore.Lease,
+  { current, spent }: Memory
+): Effect.Effect<boolean, TokenStore.StoreError> =>
+  Effect.filterOrFail(
+    lease.writeSecret(
+      Redacted.make(JSON.stringify({ current: Redacted.value(current), spent: spent.map(Redacted.value) }))
+    ),
+    (written) => written,
+    () => new TokenStore.StoreError({ message: "the lease was lost" })
+  )
 
 const persistTimeout = Duration.seconds(10)
 

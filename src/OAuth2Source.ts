@@ -53,6 +53,11 @@ export interface RequestOptions<out E = never, out R = never> extends RefreshPol
   readonly resource?: string | ReadonlyArray<string> | undefined
   /** Further parameters, or an effect that makes them anew for each attempt. Default: none. */
   readonly parameters?: Parameters | Effect.Effect<Parameters, E, R> | undefined
+  /**
+   * What the token depends on, for a `TokenStore`. Default: server, client, grant type, scope, audience, resource and the
+   * parameters that are not `Redacted`; none, so that the token is not shared, where an effect makes the parameters.
+   */
+  readonly identity?: TokenSource.TokenIdentity | undefined
   /** How long an attempt may take. Default: 30 seconds. */
   readonly issueTimeout?: Duration.DurationInput | undefined
   /** The lifetime of a token whose answer has no `expires_in`. Default: none, such a token is refused. */
@@ -109,7 +114,19 @@ export const make = <E, R, R2>(
       return yield* options.requireScope === true ? checkScope(issued, parameters) : Effect.succeed(issued)
     }).pipe(Effect.tapErrorCause(() => forget))
     const issuer = `oauth2 ${grantType}`
-    return { issuer, issue, defaultLifetime, issueTimeout, jitter, maxRetryAfter, refreshBefore, retryAfter, schedule }
+    const identity = options.identity ?? identify(options)
+    return {
+      issuer,
+      identity,
+      issue,
+      defaultLifetime,
+      issueTimeout,
+      jitter,
+      maxRetryAfter,
+      refreshBefore,
+      retryAfter,
+      schedule
+    }
   })
 
 const toSearchParams = <E, R>(options: RequestOptions<E, R>): Effect.Effect<URLSearchParams, E, R> => {
@@ -134,6 +151,21 @@ const toSearchParams = <E, R>(options: RequestOptions<E, R>): Effect.Effect<URLS
 
 const toValues = (value: Parameters[string]): ReadonlyArray<string | Redacted.Redacted<string>> =>
   value === undefined ? [] : Redacted.isRedacted(value) || typeof value === "string" ? [value] : value
+
+const identify = <E, R>(options: RequestOptions<E, R> & OAuth2Client.Client): TokenSource.TokenIdentity | undefined => {
+  const { audience, clientId = "", parameters = {}, resource, scope, server } = options
+  if (Effect.isEffect(parameters)) {
+    return undefined
+  }
+  const request = Object.entries({ ...parameters, scope, audience, resource }).map(([name, value]) => [
+    name,
+    toValues(value).filter((value) => !Redacted.isRedacted(value))
+  ])
+  return {
+    client: JSON.stringify([typeof server === "string" ? server : server.issuer, clientId]),
+    request: JSON.stringify(request)
+  }
+}
 
 /** Names what was asked for, and nothing that the server says. */
 const checkScope = (

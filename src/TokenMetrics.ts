@@ -27,6 +27,8 @@ import type { TokenStatus } from "./TokenStatus.js"
  * | `token_cache_refresh` | counter | `token`, `issuer`, `trigger`, `outcome` |
  * | `token_cache_refresh_duration_seconds` | histogram | `issuer`, `outcome` |
  * | `token_cache_unauthorized` | counter | `token`, `action` |
+ * | `token_cache_store_operation` | counter | `operation`, `outcome` |
+ * | `token_cache_lock_wait_seconds` | histogram | |
  * | `token_cache_lookup` | counter | `token`, `result` |
  * | `token_cache_token_ready` | gauge, 1 or 0 | `token`, `issuer` |
  * | `token_cache_token_expiration_timestamp_seconds` | gauge | `token`, `issuer` |
@@ -124,6 +126,17 @@ const unauthorized = Metric.counter("token_cache_unauthorized", {
   incremental: true
 })
 
+const storeOperation = Metric.counter("token_cache_store_operation", {
+  description: "Operations of the token store",
+  incremental: true
+})
+
+const lockWait = Metric.histogram(
+  "token_cache_lock_wait_seconds",
+  MetricBoundaries.fromIterable([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]),
+  "How long attempts waited for another process that issued the token"
+)
+
 const lookup = Metric.counter("token_cache_lookup", { description: "Reads of a token", incremental: true })
 
 const ready = Metric.gauge("token_cache_token_ready", { description: "Whether there is a usable token" })
@@ -143,12 +156,28 @@ const consecutiveFailures = Metric.gauge("token_cache_refresh_consecutive_failur
 })
 
 const record = (registry: Registry.Registry, report: Registry.Report): void => {
+  switch (report._tag) {
+    case "Attempt":
+      recordAttempt(registry, report)
+      break
+    case "Unauthorized": {
+      const token = MetricLabel.make("token", labelOf(registry, report.entry))
+      unauthorized.unsafeUpdate(1, labelled(registry, token, MetricLabel.make("action", report.action)))
+      break
+    }
+    case "Store": {
+      const operation = MetricLabel.make("operation", report.operation)
+      storeOperation.unsafeUpdate(1, labelled(registry, operation, MetricLabel.make("outcome", report.outcome)))
+      break
+    }
+    case "LeaseWait":
+      lockWait.unsafeUpdate(report.millis / 1000, labelled(registry))
+  }
+}
+
+const recordAttempt = (registry: Registry.Registry, report: Registry.AttemptReport): void => {
   const { entry } = report
   const token = MetricLabel.make("token", labelOf(registry, entry))
-  if (report._tag === "Unauthorized") {
-    unauthorized.unsafeUpdate(1, labelled(registry, token, MetricLabel.make("action", report.action)))
-    return
-  }
   const outcome = MetricLabel.make("outcome", report.outcome)
   const trigger = MetricLabel.make("trigger", report.trigger)
   const issuer = issuerLabel(registry, entry)

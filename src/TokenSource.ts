@@ -39,6 +39,11 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
   readonly issue: Effect.Effect<IssuedToken, E, R>
   /** What issues the token, in a few words for metrics, spans and the status page: `"line stateless"`. Default: none. */
   readonly issuer?: string | undefined
+  /**
+   * What the token depends on, for a `TokenStore`: processes whose source of this name has the same `issuer` and identity
+   * share one token. Default: none, the token is not shared.
+   */
+  readonly identity?: TokenIdentity | undefined
   /** How long an attempt may take. Default: 30 seconds. */
   readonly issueTimeout?: Duration.DurationInput | undefined
   /** The lifetime of a token that is issued without one. Default: none, such a token is refused. */
@@ -50,10 +55,23 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
    */
   readonly schedule?: Schedule.Schedule<unknown, IssueOutcome, R> | undefined
   /**
-   * Called with the last token when the cache or the registration closes, for at most 5 seconds; a failure is logged.
-   * Default: tokens are left to expire.
+   * Called with the last token when the cache or the registration closes, for at most 5 seconds; a failure is logged. Not
+   * for a token that is in a `TokenStore`, which others use. Default: tokens are left to expire.
    */
   readonly revoke?: ((token: AccessToken) => Effect.Effect<unknown, unknown, R>) | undefined
+}
+
+/**
+ * Only hashes of it are stored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenIdentity {
+  /** Whom the token is issued to, and where: the client or account, and the address of the issuer. */
+  readonly client: string
+  /** What is asked for, such as scope and audience. Default: the client alone makes the identity. */
+  readonly request?: string | undefined
 }
 
 const policyOptions = ["refreshBefore", "retryAfter", "maxRetryAfter", "jitter"] as const
@@ -64,11 +82,15 @@ export const validate = <E, R>(
   source: TokenSource<E, R>
 ): Effect.Effect<TokenSource<E, R>, InvalidOptions> => {
   const invalid = (option: string, message: string) => new InvalidOptions({ token: name, option, message })
-  if (typeof name !== "string" || name.trim() === "") {
+  if (!isFilled(name)) {
     return Effect.fail(invalid("name", "a token needs a name that is not empty"))
   }
   if (!Predicate.hasProperty(source, "issue") || !Effect.isEffect(source.issue)) {
     return Effect.fail(invalid("issue", `"${name}" needs an issue effect`))
+  }
+  const { identity } = source
+  if (identity !== undefined && !(Predicate.isRecord(identity) && isFilled(identity.client))) {
+    return Effect.fail(invalid("identity", `the identity of "${name}" needs a client that is not empty`))
   }
   const both = policyOptions.find((option) => source[option] !== undefined)
   if (source.schedule !== undefined && both !== undefined) {
@@ -82,3 +104,5 @@ export const validate = <E, R>(
     invalidDuration("defaultLifetime", source.defaultLifetime, name)
   return error === undefined ? Effect.succeed(source) : Effect.fail(error)
 }
+
+const isFilled = (value: unknown): boolean => typeof value === "string" && value.trim() !== ""

@@ -41,6 +41,11 @@ export interface TokenStatus {
   readonly consecutiveFailures: number
   /** Why the last attempt failed; absent after a success. */
   readonly lastError?: IssueError | undefined
+  /**
+   * With a `TokenStore`: whether the token is the one that is there for all processes, or, since the store fails, one of
+   * this process alone.
+   */
+  readonly sharing?: "shared" | "local" | undefined
   /** How often the token has been read. */
   readonly reads: number
 }

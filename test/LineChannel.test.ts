@@ -256,7 +256,8 @@ describe("LineChannel errors", () => {
       assert.deepStrictEqual(summary(yield* failureOf(sources.v21)), {
         reason: "Rejected",
         permanent: true,
-        message: "issuer answered 400: the channel has 30 live v2.1 tokens, the most that LINE allows",
+        message:
+          "issuer answered 400: the channel has 30 live v2.1 tokens, the most that LINE allows: share one with a TokenStore",
         advice:
           "Revoke those that are not in use (LineChannel.revokeV21), wait until some expire, or use LineChannel.stateless."
       })

@@ -2,11 +2,10 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
-import type { AccessToken, IssuedToken } from "../IssuedToken.js"
+import type { AccessToken } from "../IssuedToken.js"
 import type { IssueOutcome } from "../RefreshPolicy.js"
 import { IssueError, type IssueErrorReason } from "../TokenError.js"
 import type { Attempt, Entry } from "./entry.js"
@@ -14,13 +13,13 @@ import type { Outcome } from "./registry.js"
 import { atMost } from "./time.js"
 
 /**
- * One run of the issuer, in a scope and a trace of its own, and what it comes to. It ends in an outcome, not in the
+ * One attempt to obtain a token, in a trace of its own, and what it comes to. It ends in an outcome, not in the
  * issuer's own error or answer: those may hold a secret, and spans and the log of failed fibers print them.
  */
-export const issue = (
+export const run = (
   entry: Entry,
   attempt: Attempt,
-  accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
+  obtain: Effect.Effect<AccessToken, unknown, unknown>
 ): Effect.Effect<IssueOutcome> =>
   Effect.useSpan(
     "TokenCache.refresh",
@@ -39,12 +38,10 @@ export const issue = (
       const note = (outcome: Outcome) => {
         if (entry.attempt === attempt) noteOutcome(attempt, outcome)
       }
-      return Effect.suspend(() => entry.source.issue).pipe(
-        Effect.scoped,
-        Effect.flatMap((issued) => {
-          const accepted = accept(issued)
-          if (Either.isRight(accepted)) note("success")
-          return accepted
+      return obtain.pipe(
+        Effect.map((token) => {
+          note("success")
+          return token
         }),
         Effect.mapErrorCause((cause) => {
           const error = toIssueError(cause)

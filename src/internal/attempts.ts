@@ -11,11 +11,26 @@ import * as Attempt from "./attempt.js"
 import type * as Entry from "./entry.js"
 import type { Registry } from "./registry.js"
 import * as Scheduling from "./scheduling.js"
+import * as Sharing from "./sharing.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
 
-/** Starts an attempt, whose outcome becomes the token's next state. */
-export const start = (registry: Registry, entry: Entry.Entry): void => {
+/** Starts an attempt to issue a token. */
+export const start = (registry: Registry, entry: Entry.Entry): void =>
+  run(registry, entry, (attempt) => obtain(registry, entry, attempt))
+
+/** Makes the token of another process the current one, as an attempt that succeeds at once. */
+export const adopt = (registry: Registry, entry: Entry.Entry, issued: IssuedToken): void => {
+  entry.trigger = "shared"
+  run(registry, entry, (attempt) => Effect.suspend(() => accept(registry, entry, attempt, issued)))
+}
+
+/** Runs an attempt, whose outcome becomes the token's next state. */
+const run = (
+  registry: Registry,
+  entry: Entry.Entry,
+  obtain: (attempt: Entry.Attempt) => Effect.Effect<AccessToken, unknown, unknown>
+): void => {
   const { clock, fibers, now, places, update } = registry
   const attempt: Entry.Attempt = {
     startedAt: now(),
@@ -30,7 +45,7 @@ export const start = (registry: Registry, entry: Entry.Entry): void => {
   entry.attempt = attempt
   places.take(attempt)
   update(entry, TokenState.running(entry.state))
-  const fiber = fibers.fork(Attempt.issue(entry, attempt, (issued) => accept(registry, entry, attempt, issued)))
+  const fiber = fibers.fork(Attempt.run(entry, attempt, obtain(attempt)))
   attempt.fiber = fiber
   fiber.addObserver((exit) => conclude(registry, entry, attempt, Exit.flatten(exit)))
   if (entry.attempt !== attempt) {
@@ -59,6 +74,19 @@ export const complete = (
     reschedule(entry)
     waiting.complete(exit())
   }
+}
+
+const obtain = (
+  registry: Registry,
+  entry: Entry.Entry,
+  attempt: Entry.Attempt
+): Effect.Effect<AccessToken, unknown, unknown> => {
+  const { sharing } = registry
+  const issue = Effect.suspend(() => entry.source.issue)
+  const acceptIssued = (issued: IssuedToken) => accept(registry, entry, attempt, issued)
+  return sharing !== undefined && Sharing.isShared(entry)
+    ? Sharing.obtain({ registry, sharing, entry }, attempt, issue, acceptIssued)
+    : Effect.flatMap(Effect.scoped(issue), acceptIssued)
 }
 
 const accept = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt, issued: IssuedToken) => {
@@ -123,7 +151,7 @@ const settle = (
   registry.wake()
   if (Exit.isSuccess(outcome)) {
     const token = outcome.value
-    const usableFor = BigInt(token.usableUntil - token.issuedAt)
+    const usableFor = BigInt(token.usableUntil - attempt.startedAt)
     entry.usableUntilNanos = attempt.startedAtNanos + usableFor * 1_000_000n
     update(entry, TokenState.issued(entry.state, token, nextAttemptAt))
     publish({

@@ -8,6 +8,7 @@ import type { IssueOutcome } from "../RefreshPolicy.js"
 import type { TokenSource } from "../TokenSource.js"
 import type { TokenStatus } from "../TokenStatus.js"
 import type { Timed } from "./deadlineQueue.js"
+import type { Shared } from "./sharing.js"
 import * as TokenState from "./tokenState.js"
 import type { Waiting } from "./waiting.js"
 
@@ -16,6 +17,8 @@ export interface Entry extends Timed {
   readonly name: string
   readonly source: TokenSource<unknown, unknown>
   readonly context: Context.Context<unknown>
+  /** Of a token that other processes share. */
+  readonly shared: Shared | undefined
   state: TokenState.TokenState
   /** The end of the token's use on the monotonic clock, which nobody sets back. */
   usableUntilNanos: bigint
@@ -44,8 +47,8 @@ export interface Entry extends Timed {
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
 }
 
-/** Why an attempt starts. */
-export type Trigger = "startup" | "schedule" | "read" | "unauthorized" | "manual"
+/** Why an attempt starts; `shared` if it takes over what another process has issued. */
+export type Trigger = "startup" | "schedule" | "read" | "unauthorized" | "manual" | "shared"
 
 /** Of a token that is dropped when nobody reads it for `timeToLive`. */
 export interface Idle {
@@ -60,7 +63,7 @@ export interface Attempt {
   fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
-  readonly trigger: Trigger
+  trigger: Trigger
   /** There once the fiber has begun. */
   span: Tracer.Span | undefined
 }
@@ -70,20 +73,21 @@ export const make = (
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
   now: number,
-  timeToLive?: number
+  options: { readonly timeToLive?: number | undefined; readonly shared?: Shared | undefined } = {}
 ): Entry => ({
   wakeAt: TokenState.never,
   queuedAt: TokenState.never,
   name,
   source,
   context,
+  shared: options.shared,
   state: TokenState.initial(now),
   usableUntilNanos: 0n,
   reads: 0,
   misses: 0,
   waited: 0,
   unavailable: 0,
-  idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
+  idle: options.timeToLive === undefined ? undefined : { timeToLive: options.timeToLive, readAt: now },
   wanted: false,
   trigger: "startup",
   waiting: undefined,
@@ -135,6 +139,7 @@ export const status = (entry: Entry, now: number, nanos: bigint): TokenStatus =>
     generation: state.generation,
     consecutiveFailures: state.consecutiveFailures,
     ...(state.lastError === undefined ? undefined : { lastError: state.lastError }),
+    ...(token === undefined || entry.shared?.state === undefined ? undefined : { sharing: entry.shared.state }),
     reads: entry.reads
   }
 }

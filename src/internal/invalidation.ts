@@ -6,6 +6,7 @@ import { IssueError } from "../TokenError.js"
 import type * as Entry from "./entry.js"
 import type { Registry, UnauthorizedAction } from "./registry.js"
 import * as Scheduling from "./scheduling.js"
+import * as Sharing from "./sharing.js"
 import * as TokenState from "./tokenState.js"
 
 /** Drops the token if it is still the current one: see `TokenCache.invalidate`. */
@@ -25,6 +26,9 @@ export const invalidate = (
       return report("already_fresh")
     }
     const at = now()
+    if (registry.sharing !== undefined && Sharing.isShared(entry)) {
+      registry.fibers.fork(Sharing.withdraw({ registry, sharing: registry.sharing, entry }, token))
+    }
     publish({ _tag: "Invalidated", name: entry.name, at })
     switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
       case "wait":

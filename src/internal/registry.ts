@@ -5,25 +5,33 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { TokenEvent } from "../TokenStatus.js"
+import { TokenStore } from "../TokenStore.js"
 import * as DeadlineQueue from "./deadlineQueue.js"
 import * as Entry from "./entry.js"
 import * as Fibers from "./fibers.js"
 import * as Places from "./places.js"
+import * as Sharing from "./sharing.js"
 import { watchSetBack } from "./time.js"
 import * as TokenState from "./tokenState.js"
 
 /** Finds the registry of a `TokenCacheService`. */
 export const key: unique symbol = Symbol.for("effect-token-cache/registry")
 
+export interface AttemptReport {
+  readonly _tag: "Attempt"
+  readonly entry: Entry.Entry
+  readonly trigger: Entry.Trigger
+  readonly outcome: Outcome
+  readonly millis: number
+}
+
 export type Report =
-  | {
-      readonly _tag: "Attempt"
-      readonly entry: Entry.Entry
-      readonly trigger: Entry.Trigger
-      readonly outcome: Outcome
-      readonly millis: number
-    }
+  | AttemptReport
   | { readonly _tag: "Unauthorized"; readonly entry: Entry.Entry; readonly action: UnauthorizedAction }
+  | { readonly _tag: "Store"; readonly operation: Sharing.StoreOperation; readonly outcome: StoreOutcome }
+  | { readonly _tag: "LeaseWait"; readonly millis: number }
+
+export type StoreOutcome = "success" | "failure" | "unreadable"
 
 export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "invalid_response" | "timeout" | "defect"
 
@@ -68,13 +76,15 @@ export interface Registry {
   readonly options: Options
   readonly clock: Clock.Clock
   readonly entries: Map<string, Entry.Entry>
+  /** Where the tokens are shared with other processes. */
+  readonly sharing: Sharing.Sharing | undefined
   /** Those of the entries that are dropped when nobody reads them. */
   readonly tenants: Set<Entry.Entry>
   /** When each token has to be looked at next. */
   readonly deadlines: DeadlineQueue.DeadlineQueue<Entry.Entry>
   readonly places: Places.Places
   readonly fibers: Fibers.Fibers
-  /** Told at once of each attempt that ends and each token that is refused; for metrics. */
+  /** Told at once of what is counted; for metrics. */
   readonly listeners: Set<(report: Report) => void>
   readonly metrics: Metrics
   /** `none` ends the stream of events. */
@@ -98,6 +108,7 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const fibers = yield* Fibers.make
+    const store = yield* Effect.serviceOption(TokenStore)
     const events = yield* PubSub.unbounded<Option.Option<TokenEvent>>()
     const entries = new Map<string, Entry.Entry>()
     const deadlines = DeadlineQueue.make<Entry.Entry>()
@@ -120,6 +131,7 @@ export const make = (options: Options, wake: () => void): Effect.Effect<Registry
       options,
       clock,
       entries,
+      sharing: Option.getOrUndefined(Option.map(store, Sharing.make)),
       tenants: new Set(),
       deadlines,
       places: Places.make(options.concurrency),

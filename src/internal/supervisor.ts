@@ -12,7 +12,9 @@ import * as Alarm from "./alarm.js"
 import * as Attempt from "./attempt.js"
 import * as Attempts from "./attempts.js"
 import * as Entry from "./entry.js"
+import * as Following from "./following.js"
 import * as Registry from "./registry.js"
+import * as Sharing from "./sharing.js"
 import { nextTurn } from "./time.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./unavailable.js"
@@ -41,6 +43,9 @@ export const make = (options: Registry.Options): Effect.Effect<Supervisor, never
     const latch = yield* Effect.makeLatch(false)
     const registry = yield* Registry.make(options, () => latch.unsafeOpen())
     yield* Effect.forkScoped(Effect.interruptible(refresh(registry, latch)))
+    if (registry.sharing !== undefined) {
+      yield* Effect.interruptible(Following.follow(registry, registry.sharing))
+    }
     yield* Effect.addFinalizer(() => close(registry))
     return {
       registry,
@@ -118,14 +123,17 @@ const onDeadline = (registry: Registry.Registry, entry: Entry.Entry, at: number)
 }
 
 const insert = (
-  { entries, isClosed, now, tenants, update, wake }: Registry.Registry,
+  registry: Registry.Registry,
   name: string,
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
   timeToLive?: number
 ): Entry.Entry => {
-  const entry = Entry.make(name, source, context, now(), timeToLive)
+  const { entries, isClosed, now, tenants, update, wake } = registry
+  const shared = Sharing.of(registry, name, source)
+  const entry = Entry.make(name, source, context, now(), { timeToLive, shared })
   entries.set(name, entry)
+  Sharing.add(registry, entry)
   if (entry.idle !== undefined) {
     tenants.add(entry)
   }
@@ -150,6 +158,7 @@ const remove = (registry: Registry.Registry, entry: Entry.Entry): Effect.Effect<
     const stopped = stop(registry, entry)
     entries.delete(entry.name)
     tenants.delete(entry)
+    Sharing.remove(registry, entry)
     wake()
     publish({ _tag: "Dropped", name: entry.name, at: now() })
     const interrupted = stopped.fiber === undefined ? Effect.void : fibers.interrupt([stopped.fiber])
@@ -184,7 +193,9 @@ const stop = (registry: Registry.Registry, entry: Entry.Entry): Stopped => {
   }
   registry.update(entry, TokenState.stopped(state))
   Attempts.complete(registry, entry, () => Exit.fail(Unavailable.closed(entry)))
-  return { entry, fiber: attempt?.fiber, token: state.expired ? undefined : state.token }
+  // What is shared is not revoked: others use it.
+  const own = state.expired || entry.shared?.state === "shared" ? undefined : state.token
+  return { entry, fiber: attempt?.fiber, token: own }
 }
 
 const isRevocable = ({ entry, token }: Stopped) => entry.source.revoke !== undefined && token !== undefined

@@ -170,7 +170,8 @@ export const accept = (
   if (state.refused !== undefined && sameToken(state.refused, issued.accessToken)) {
     return invalid("the issuer returned the token that was just invalidated")
   }
-  const lifetime = lifetimeOf(issued, options)
+  const from = issuedAtOf(issued, options.startedAt)
+  const lifetime = lifetimeOf(issued, from, options.defaultLifetime)
   if (lifetime === undefined) {
     return invalid("the token has no lifetime: give the source a defaultLifetime")
   }
@@ -178,14 +179,14 @@ export const accept = (
     return invalid("the token's lifetime is not a positive duration")
   }
   const capped = Math.min(lifetime, tenYears)
-  const expiresAt = Math.ceil(options.startedAt + capped)
-  const usableUntil = Math.ceil(options.startedAt + capped - Math.min(options.leeway, capped / 10))
+  const expiresAt = Math.ceil(from + capped)
+  const usableUntil = Math.ceil(from + capped - Math.min(options.leeway, capped / 10))
   if (usableUntil <= options.now) {
     return invalid("the token had already expired when it arrived")
   }
   return Either.right({
     accessToken: issued.accessToken,
-    issuedAt: options.startedAt,
+    issuedAt: from,
     expiresAt,
     usableUntil,
     generation: state.generation + 1,
@@ -208,17 +209,22 @@ const isIssuedToken = (issued: unknown): issued is IssuedToken =>
 
 const isFilled = (value: unknown): boolean => typeof value === "string" && value !== ""
 
+/** Not after the request: the clock of who issued it may be ahead. */
+const issuedAtOf = ({ issuedAt }: IssuedToken, startedAt: number): number =>
+  Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), startedAt) : startedAt
+
 const lifetimeOf = (
-  issued: IssuedToken,
-  options: { readonly startedAt: number; readonly defaultLifetime: Duration.DurationInput | undefined }
+  { expiresAt, expiresIn }: IssuedToken,
+  from: number,
+  defaultLifetime: Duration.DurationInput | undefined
 ): number | undefined =>
-  issued.expiresIn !== undefined
-    ? millis(issued.expiresIn)
-    : issued.expiresAt !== undefined
-      ? issued.expiresAt - options.startedAt
-      : options.defaultLifetime === undefined
+  expiresIn !== undefined
+    ? millis(expiresIn)
+    : expiresAt !== undefined
+      ? expiresAt - from
+      : defaultLifetime === undefined
         ? undefined
-        : millis(options.defaultLifetime)
+        : millis(defaultLifetime)
 
 const millis = (duration: unknown): number => {
   const decoded = Duration.decodeUnknown(duration)
