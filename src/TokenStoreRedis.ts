@@ -94,7 +94,8 @@ export const layerConfig = (
 ): Layer.Layer<TokenStore, ConfigError.ConfigError | InvalidOptions> =>
   Layer.unwrapEffect(Effect.map(Config.unwrap<TokenStoreRedisOptions>(options), layer))
 
-const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend, InvalidOptions, Scope.Scope> =>
+/** @internal */
+export const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend, InvalidOptions, Scope.Scope> =>
   Effect.gen(function* () {
     const { commandTimeout = "500 millis", connection, prefix = "token-cache" } = options
     const invalid = invalidDuration("commandTimeout", commandTimeout) ?? invalidPrefix(prefix)

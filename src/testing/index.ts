@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * from "./LineEmulator.js"
+export * from "./TokenStoreContract.js"
