@@ -43,8 +43,8 @@ export interface TokenStoreRedisOptions extends TokenStoreOptions {
 }
 
 /**
- * Connects in the background: the layer is there at once, and while Redis cannot be reached each process issues its own
- * tokens.
+ * Connects in the background: the layer is there at once. A token that has to be issued waits for the connection, for at
+ * most 2 seconds; while Redis cannot be reached each process issues its own.
  *
  * @example
  * ```ts
@@ -104,7 +104,7 @@ export const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend,
     }
     const settings: RedisOptions = {
       commandTimeout: Math.ceil(Duration.toMillis(commandTimeout)),
-      connectTimeout: 5000,
+      connectTimeout: Duration.toMillis(connectTimeout),
       // A command fails at once while there is no connection: who waits for a token does not wait for Redis.
       maxRetriesPerRequest: 1,
       enableOfflineQueue: false,
@@ -129,6 +129,8 @@ export const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend,
     return makeBackend(redis, subscriber, prefix)
   })
 
+const connectTimeout = Duration.seconds(2)
+
 const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix: string): Backend => {
   // The braces make a cluster keep a group on one node.
   const tokenKey = ({ group, id }: Key) => `${prefix}:{${group}}:token:${id}`
@@ -137,7 +139,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
   const channel = `${prefix}:changes`
 
   const run = (script: string, keys: ReadonlyArray<string>, ...args: ReadonlyArray<string | number>) =>
-    ask(() => redis.eval(script, keys.length, ...keys, ...args))
+    ask(redis, () => redis.eval(script, keys.length, ...keys, ...args))
   const runAsHolder = (script: string, keys: ReadonlyArray<string>, ...args: ReadonlyArray<string | number>) =>
     Effect.map(run(`${ifHeld}\n${script}`, keys, ...args), (done) => done === 1)
 
@@ -163,7 +165,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     remove: (key, generation) => Effect.asVoid(run(scripts.remove, [tokenKey(key)], generation)),
     acquire: (group, owner, timeToLive) =>
       Effect.map(
-        ask(() => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
+        ask(redis, () => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
         (answer) => answer === "OK"
       ),
     renew: (group, owner, timeToLive) => runAsHolder(scripts.renew, [leaseKey(group)], owner, timeToLive),
@@ -171,7 +173,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     changes: changesOf(subscriber, channel),
     readSecret: (group) =>
       Effect.map(
-        ask(() => redis.get(secretKey(group))),
+        ask(redis, () => redis.get(secretKey(group))),
         Option.fromNullable
       ),
     writeSecret: (group, owner, value) =>
@@ -204,8 +206,24 @@ redis.call("SET", KEYS[2], ARGV[2])
 return 1`
 }
 
-const ask = <A>(command: () => Promise<A>): Effect.Effect<A, StoreError> =>
-  Effect.tryPromise({ try: command, catch: toStoreError })
+const ask = <A>(redis: Redis | Cluster, command: () => Promise<A>): Effect.Effect<A, StoreError> =>
+  Effect.zipRight(connected(redis), Effect.tryPromise({ try: command, catch: toStoreError }))
+
+/** A process that has just started waits for its connection, or it would issue a token of its own. */
+const connected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> =>
+  Effect.async<void>((resume) => {
+    if (redis.status === "ready") {
+      return resume(Effect.void)
+    }
+    const onReady = () => resume(Effect.void)
+    redis.once("ready", onReady)
+    return Effect.sync(() => redis.off("ready", onReady))
+  }).pipe(
+    Effect.timeoutFail({
+      duration: connectTimeout,
+      onTimeout: () => new StoreError({ message: "Redis cannot be reached" })
+    })
+  )
 
 /** The first word of what Redis says, such as READONLY or NOAUTH: the rest may have keys. */
 const toStoreError = (error: unknown): StoreError => {

@@ -316,7 +316,9 @@ export const ask = <A>(
     },
     onFailure: ({ message }) => {
       report(registry, { _tag: "Store", operation, outcome: "failure" })
-      sharing.failingUntil = registry.now() + leaveAlone
+      if (operation === "read" || operation === "acquire") {
+        sharing.failingUntil = registry.now() + leaveAlone
+      }
       if (sharing.failing) {
         return Effect.void
       }

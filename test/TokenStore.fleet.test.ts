@@ -1,0 +1,174 @@
+import { Effect, type Scope } from "effect"
+import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
+import { assert, describe } from "vitest"
+import { type Fleet, makeKey, startFleet, until } from "./support/fleet.js"
+import { OidcProvider, webSecret } from "./support/oidcProvider.js"
+import { itWith } from "./support/parts.js"
+import { startRedis } from "./support/redisServer.js"
+
+const itWithRedis = itWith("redis-server")
+
+const redis = Effect.acquireRelease(
+  Effect.promise(() => startRedis()),
+  (server) => Effect.promise(server.stop)
+)
+
+const namesOf = (count: number) => Array.from({ length: count }, (_, index) => `member ${index + 1}`)
+
+const issuing = "/oauth2/v3/token"
+
+/** Processes that share the token of the emulator's channel, once all of them have one token. */
+const lineFleet = (size: number) =>
+  Effect.gen(function* () {
+    const server = yield* redis
+    const line = yield* LineEmulator
+    const fleet = yield* startFleet(namesOf(size), {
+      REDIS_URL: server.url,
+      TOKEN_STORE_KEYS: `test:${makeKey()}`,
+      LINE_API_BASE_URL: line.url,
+      LINE_CHANNEL_ID: lineChannelId,
+      LINE_CHANNEL_SECRET: lineChannelSecret
+    })
+    yield* until("all have one token", () => fleet.sharedToken() !== undefined, 60)
+    yield* line.clearRequests
+    /** Which members have asked the issuer since then. */
+    const askers = Effect.map(line.requests, (requests) =>
+      requests.filter(({ path }) => path === issuing).map(({ headers }) => headers["x-member"])
+    )
+    /** Waits until that many have. */
+    const asked = (count: number) =>
+      Effect.repeat(Effect.delay(askers, "20 millis"), { until: (askers) => askers.length >= count })
+    return { ...fleet, server, line, askers, asked, find: memberOf(fleet) }
+  })
+
+const memberOf = (fleet: Fleet) => (name: string | undefined) => {
+  const member = fleet.members.find((member) => member.name === name)
+  assert.isDefined(member)
+  return member
+}
+
+/** Waits until these have one token, and not the one that they have now. */
+const newToken = (fleet: Fleet, of = fleet.members) =>
+  Effect.suspend(() => {
+    const old = fleet.sharedToken(of)
+    return until("they have a new token", () => ![undefined, old].includes(fleet.sharedToken(of)))
+  })
+
+const run = (
+  lifetime: `${number} seconds`,
+  test: Effect.Effect<void, unknown, Scope.Scope | LineEmulator>
+): Promise<void> =>
+  test.pipe(Effect.provide(LineEmulator.layer({ statelessLifetime: lifetime })), Effect.scoped, Effect.runPromise)
+
+describe("processes that share a token through Redis", () => {
+  itWithRedis("issue one token per refresh: 20 of them, 3 refreshes, 3 issues", { timeout: 150_000 }, () =>
+    run(
+      "16 seconds",
+      Effect.gen(function* () {
+        const fleet = yield* lineFleet(20)
+        yield* Effect.repeatN(newToken(fleet), 2)
+        assert.strictEqual((yield* fleet.askers).length, 3)
+        assert.deepStrictEqual(fleet.failures(), [])
+        assert.strictEqual(fleet.stderr(), "")
+      })
+    )
+  )
+
+  itWithRedis("go on within the lease and a second when the one that issues is killed", { timeout: 90_000 }, () =>
+    run(
+      "30 seconds",
+      Effect.gen(function* () {
+        const fleet = yield* lineFleet(3)
+        yield* fleet.line.fault({ match: issuing, delayMs: 60_000 })
+        const [holder] = yield* fleet.asked(1)
+        const others = fleet.members.filter(({ name }) => name !== holder)
+        fleet.find(holder).signal("SIGKILL")
+        const killedAt = Date.now()
+        yield* fleet.asked(2)
+        assert.isBelow(Date.now() - killedAt, 3000 + 1000)
+        yield* newToken(fleet, others)
+        assert.strictEqual((yield* fleet.askers).length, 2)
+        assert.deepStrictEqual(fleet.failures(), [])
+      })
+    )
+  )
+
+  itWithRedis("are not set back by one that is stopped while it issues, and goes on late", { timeout: 90_000 }, () =>
+    run(
+      "30 seconds",
+      Effect.gen(function* () {
+        const fleet = yield* lineFleet(3)
+        yield* fleet.line.fault({ match: issuing, mode: "after", delayMs: 500 })
+        const [holder] = yield* fleet.asked(1)
+        const others = fleet.members.filter(({ name }) => name !== holder)
+        fleet.find(holder).signal("SIGSTOP")
+        yield* fleet.asked(2)
+        yield* newToken(fleet, others)
+        const token = fleet.sharedToken(others)
+        fleet.find(holder).signal("SIGCONT")
+        yield* until("it has their token", () => fleet.find(holder).token() === token)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(fleet.sharedToken(), token)
+        assert.strictEqual((yield* fleet.askers).length, 2)
+        assert.deepStrictEqual(fleet.failures(), [])
+      })
+    )
+  )
+
+  itWithRedis(
+    "live through 10 seconds in which Redis is frozen, and have one token afterwards",
+    { timeout: 90_000 },
+    () =>
+      run(
+        "16 seconds",
+        Effect.gen(function* () {
+          const fleet = yield* lineFleet(3)
+          fleet.server.signal("SIGSTOP")
+          yield* Effect.sleep("10 seconds")
+          // Each has issued its own.
+          assert.deepStrictEqual((yield* fleet.askers).toSorted(), namesOf(3))
+          assert.deepStrictEqual(
+            fleet.members.map((member) => member.sharing()),
+            ["local", "local", "local"]
+          )
+          assert.isUndefined(fleet.sharedToken())
+          fleet.server.signal("SIGCONT")
+          yield* until("they have one token", () => fleet.sharedToken() !== undefined)
+          const issues = (yield* fleet.askers).length
+          yield* newToken(fleet)
+          assert.strictEqual((yield* fleet.askers).length, issues + 1)
+          assert.deepStrictEqual(fleet.failures(), [])
+        })
+      )
+  )
+
+  itWithRedis("replace one refresh token 50 times, and the grant lives", { timeout: 120_000 }, () =>
+    Effect.gen(function* () {
+      const server = yield* redis
+      const oidc = yield* OidcProvider
+      const fleet = yield* startFleet(namesOf(2), {
+        REDIS_URL: server.url,
+        TOKEN_STORE_KEYS: `test:${makeKey()}`,
+        OIDC_ISSUER: oidc.issuer,
+        OIDC_SECRET: webSecret,
+        REFRESH_TOKEN: yield* oidc.login
+      })
+      yield* until("both have a token", () => fleet.sharedToken() !== undefined, 60)
+      const refreshed = () => fleet.members.map(({ said }) => said.filter(({ refreshed }) => refreshed).length)
+      while (oidc.grants.length < 50) {
+        const before = refreshed()
+        for (const member of fleet.members) member.refresh()
+        yield* until("both have refreshed", () => refreshed().every((count, index) => count > (before[index] ?? 0)))
+        yield* Effect.sleep("1 second")
+      }
+      assert.deepStrictEqual(
+        oidc.grants.filter(({ outcome }) => outcome === "error"),
+        []
+      )
+      const sent = oidc.grants.map(({ parameters }) => parameters.refresh_token)
+      assert.strictEqual(new Set(sent).size, sent.length)
+      console.log(fleet.failures().slice(0, 3), fleet.members[0]?.said.slice(-3))
+      assert.deepStrictEqual(fleet.failures(), [])
+    }).pipe(Effect.provide(OidcProvider.layer), Effect.scoped, Effect.runPromise)
+  )
+})
