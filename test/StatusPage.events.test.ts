@@ -16,7 +16,7 @@ const working = () => ({ issue: scripted(succeed("1 hour")).issue, jitter: 0 })
 const watch = (handler: (request: Request) => Promise<Response>) =>
   Effect.gen(function* () {
     const response = yield* Effect.promise(() => handler(request()))
-    assert.strictEqual(response.status, 200)
+    assert.deepStrictEqual([response.status, response.headers.get("x-accel-buffering")], [200, "no"])
     const stream = readEvents(response)
     yield* Effect.addFinalizer(() => Effect.promise(() => stream.cancel()))
     yield* until(() => stream.messages.length > 0)
@@ -106,6 +106,23 @@ describe("/events", () => {
         assert.match(String(rows), /<tr role="row" class="down" data-key="failing">/)
       }).pipe(Effect.provide(TokenCache.layer({ steady: working(), failing: { issue: issuer.issue, jitter: 0 } })))
     })
+  )
+
+  it.scoped("sends a client that comes back to it what there is by then, not each step on the way", () =>
+    Effect.gen(function* () {
+      const handler = yield* StatusPage.toWebHandler()
+      yield* TokenCache.token("one")
+      const response = yield* Effect.promise(() => handler(request()))
+      for (let seconds = 0; seconds < 60; seconds++) {
+        yield* TokenCache.token("one")
+        yield* TestClock.adjust("1 second")
+      }
+      const { cancel, messages } = readEvents(response)
+      yield* Effect.addFinalizer(() => Effect.promise(() => cancel()))
+      yield* until(() => messages.some(({ data }) => JSON.stringify(data).includes(">61<")))
+      // What was on the way already, and the difference.
+      assert.isAtMost(messages.length, 4)
+    }).pipe(Effect.provide(TokenCache.layer({ one: working() })))
   )
 
   it.scoped("takes a limited number of clients; more are told when to come back", () =>
