@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { IssuedToken, LineChannel, OAuth2, StatusPage, TokenCache } from "effect-token-cache"
+import { IssuedToken, IssueError, LineChannel, OAuth2, StatusPage, TokenCache } from "effect-token-cache"
 import { LineEmulator, type LineFault, lineChannelId } from "effect-token-cache/testing"
 import { serve } from "../examples/main/serve.js"
 import { exposedLogs, found } from "./support/exposure.js"
@@ -73,6 +73,8 @@ describe("no secret is in any answer of the status page", () => {
           throws: {
             issue: Effect.die(new Error(`${tenantToken} and ${channelSecret}`))
           },
+          // An issuer of the app's own that hands on a header as it came.
+          handsOn: { issue: Effect.fail(new IssueError({ reason: "Rejected", requestId: clientSecret })) },
           fixed: { issue: Effect.succeed(IssuedToken.make({ accessToken: tenantToken, expiresIn: "1 hour" })) }
         })
         yield* Effect.gen(function* () {
@@ -80,7 +82,9 @@ describe("no secret is in any answer of the status page", () => {
           const names = ["stateless", "v21", "shortLived", "fixed"]
           const first = yield* Effect.forEach(names, TokenCache.token)
           yield* line.fault({ match: /oauth2?\//, times: Number.POSITIVE_INFINITY, ...fault })
-          yield* Effect.forEach([...names, "oauth", "throws"], (name) => Effect.exit(TokenCache.refresh(name)))
+          yield* Effect.forEach([...names, "oauth", "throws", "handsOn"], (name) =>
+            Effect.exit(TokenCache.refresh(name))
+          )
           const second = yield* Effect.forEach(names, (name) => Effect.option(TokenCache.token(name)))
           const pages = yield* Effect.promise(() =>
             Promise.all([...routes, "/nothing", `/${channelSecret}?a=b`].map((path) => exposed(url, path)))

@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, HashMap, Logger, LogLevel, Schedule, TestClock } from "effect"
+import { type Clock, Effect, HashMap, Logger, LogLevel, Schedule, TestClock } from "effect"
 import { RefreshPolicy, TokenCache, type TokenSource } from "effect-token-cache"
 import ts from "typescript"
 import { fail, scripted, succeed } from "./support/issuer.js"
 import { cacheOf } from "./support/series.js"
+import { settableClock } from "./support/settableClock.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -174,6 +175,36 @@ describe("the log", () => {
           ["Error", "The outcome of an attempt could not be dealt with", "a"]
         ]
       )
+    })
+  )
+
+  it.effect("says that the refresh fiber hit a defect, such as a clock that throws, and goes on", () =>
+    Effect.gen(function* () {
+      const { adjust, clock } = yield* settableClock
+      let isBroken = false
+      const breaking: Clock.Clock = {
+        ...clock,
+        unsafeCurrentTimeMillis: () => {
+          if (isBroken) {
+            isBroken = false
+            throw new Error("the clock's own")
+          }
+          return clock.unsafeCurrentTimeMillis()
+        }
+      }
+      const use = Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        isBroken = true
+        yield* adjust("1 hour")
+        yield* adjust("1 second")
+        yield* TokenCache.token("a")
+      })
+      const lines = yield* Effect.withClock(logged(scripted(succeed("1 hour")), use), breaking)
+      assert.deepStrictEqual(lines, [
+        issued,
+        { level: "Error", message: "The refresh fiber hit a defect and goes on", token: undefined },
+        issued
+      ])
     })
   )
 
