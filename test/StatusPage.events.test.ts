@@ -2,11 +2,14 @@ import { once } from "node:events"
 import type { ServerResponse } from "node:http"
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope, TestClock } from "effect"
+import { Deferred, Effect, Exit, Layer, Scope, Stream, TestClock } from "effect"
 import { StatusPage, TokenCache } from "effect-token-cache"
+import * as Sse from "effect-token-cache/statusPage/sse"
+import * as View from "effect-token-cache/statusPage/view"
 import { serve } from "../examples/main/serve.js"
 import { readEvents, until } from "./support/eventStream.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
+import { settableClock } from "./support/settableClock.js"
 
 const request = () => new Request("http://status.test/events")
 
@@ -122,6 +125,27 @@ describe("/events", () => {
       yield* until(() => messages.some(({ data }) => JSON.stringify(data).includes(">61<")))
       // What was on the way already, and the difference.
       assert.isAtMost(messages.length, 4)
+    }).pipe(Effect.provide(TokenCache.layer({ one: working() })))
+  )
+
+  it.scoped("spends no more than a twentieth of the time on rendering", () =>
+    Effect.gen(function* () {
+      const { adjust, clock } = yield* settableClock
+      const statuses = yield* TokenCache.statuses
+      let renderings = 0
+      let nanos = 0n
+      const view = Effect.sync(() => {
+        renderings++
+        nanos += 100_000_000n
+        return View.make(0, statuses, [])
+      })
+      const { stream } = yield* Sse.make({ maxClients: 2, title: "", view, closed: yield* Deferred.make<void>() })
+      const slow = { ...clock, unsafeCurrentTimeNanos: () => nanos }
+      const watching = Effect.forkScoped(Stream.runDrain(stream(undefined)))
+      yield* Effect.withClock(Effect.zipRight(watching, watching), slow)
+      yield* adjust("60 seconds")
+      // One takes 100 ms, and the next comes at the first full second that is more than 2 seconds later.
+      assert.strictEqual(renderings, 21)
     }).pipe(Effect.provide(TokenCache.layer({ one: working() })))
   )
 

@@ -301,7 +301,19 @@ describe("each state of the status page", () => {
             const picture = yield* Effect.promise(() => phone.page.screenshot())
             assert.isBelow(picture.length, maxPictureBytes)
             if (keepsPictures) writeFileSync(`${docs}status-phone.png`, picture)
-            // Cards, each value with its label.
+            // Cards to the eye, and still a table in the tree that Chromium gives to screen readers.
+            const roles = yield* Effect.promise(async () => {
+              const session = await phone.page.context().newCDPSession(phone.page)
+              const { nodes } = await session.send("Accessibility.getFullAXTree")
+              return nodes.map(({ role }) => String(role?.value))
+            })
+            assert.deepStrictEqual(
+              ["table", "row", "columnheader", "rowheader", "cell"].map(
+                (role) => `${roles.filter((other) => other === role).length} ${role}`
+              ),
+              ["1 table", "4 row", "8 columnheader", "3 rowheader", "21 cell"]
+            )
+            // Each value with its label.
             assert.match(
               yield* Effect.promise(() => phone.page.locator("body").ariaSnapshot()),
               /cell "Time left \d+m \d+s"[\s\S]*cell "Next attempt in \d+m \d+s"[\s\S]*cell "Reads \d+"/

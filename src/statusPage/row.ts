@@ -17,7 +17,8 @@ export const columns = [
 
 /**
  * A row of the table. Without `now` it holds nothing that time alone changes: the live script puts that in, and a row
- * that is the same as before is not sent again.
+ * that is the same as before is not sent again. It has its roles by name, as some browsers take those of a table that is
+ * laid out as cards.
  */
 export const row = ({ key, status }: Row, now?: number): string => {
   const { consecutiveFailures, issuer, name, reads, refreshing, state, tenant } = status
