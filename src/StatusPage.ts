@@ -45,9 +45,9 @@ export interface StatusPageOptions {
  * | `/health/live` | 200 |
  *
  * It can be mounted under any path, as its links are relative, and remembers the last 100 events from when it is made
- * until the scope closes. Of many tokens the 500 in the worst state are shown, declared ones before tenants; texts are
- * cut at 200 characters. What a client of `/events` has not read is not kept for it: it gets the difference to what it
- * has seen. These end when the cache or the scope closes.
+ * until the scope closes. Of many tokens 500 are shown: declared ones before tenants, of both those in the worst state.
+ * Texts are cut at 200 characters. What a client of `/events` has not read is not kept for it: it gets the difference to
+ * what it has seen. These end when the cache or the scope closes.
  *
  * @example
  * ```ts
@@ -97,17 +97,15 @@ export const make = (
           return answer(html, "text/html; charset=utf-8", { headers: { "content-security-policy": pagePolicy(nonce) } })
         }),
       "/status.json": () => Effect.map(view, (view) => answer(Json.status(view), json)),
-      "/events": ({ method, source }) =>
+      "/events": ({ source }) =>
         Effect.sync(() =>
           live.isFull()
             ? answer("too many event streams\n", text, { status: 503, headers: { "retry-after": "10" } })
-            : method === "HEAD"
-              ? answer("", eventStream)
-              : HttpServerResponse.stream(live.stream(source), {
-                  contentType: eventStream,
-                  // nginx would hold the events back.
-                  headers: { ...security, "x-accel-buffering": "no" }
-                })
+            : HttpServerResponse.stream(live.stream(source), {
+                contentType: "text/event-stream; charset=utf-8",
+                // nginx would hold the events back.
+                headers: { ...security, "x-accel-buffering": "no" }
+              })
         ),
       "/metrics": () =>
         Effect.map(
@@ -129,15 +127,15 @@ export const make = (
       if (request.method !== "GET" && request.method !== "HEAD") {
         return Effect.succeed(answer("read only\n", text, { status: 405, headers: { allow: "GET, HEAD" } }))
       }
-      const path = pathOf(request.url)
-      const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+      const route = routes[pathOf(request.url)]
       return route === undefined ? Effect.succeed(answer("not found\n", text, { status: 404 })) : route(request)
     })
   })
 
 /**
  * The same as a function from `Request` to `Response`, for any framework that speaks these. `prefix` is the path that it
- * is mounted under, unless the framework takes that off.
+ * is mounted under. Where the framework takes that off itself there is no prefix, and the page is at the path with a
+ * slash at its end: its links are relative.
  *
  * @example
  * ```ts
@@ -174,8 +172,6 @@ const text = "text/plain; charset=utf-8"
 
 const json = "application/json; charset=utf-8"
 
-const eventStream = "text/event-stream; charset=utf-8"
-
 const security = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
@@ -199,9 +195,10 @@ const answer = (
     headers: { ...security, ...options.headers }
   })
 
+/** It begins with a slash, and so is no name of a property that every object has. */
 const pathOf = (url: string): string => {
   const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
-  return path === "" ? "/" : path
+  return path.startsWith("/") ? path : `/${path}`
 }
 
 // What is outside the prefix goes to a path that is no route.

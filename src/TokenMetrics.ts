@@ -11,6 +11,7 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Entry from "./internal/entry.js"
 import * as Registry from "./internal/registry.js"
 import { invalidDuration } from "./RefreshPolicy.js"
@@ -62,14 +63,7 @@ export const layer = (
         return yield* Effect.die(invalid)
       }
       yield* enable
-      const cache = yield* TokenCache
-      const published = Effect.provideService(publish, TokenCache, cache)
-      const registry = cache[Registry.key]
-      if (registry !== undefined) {
-        registry.metrics.layers++
-      }
-      yield* Effect.addFinalizer(() => Effect.map(published, () => registry && leave(registry)))
-      yield* Effect.forkScoped(Effect.repeat(published, Schedule.spaced(options.interval ?? Duration.seconds(10))))
+      yield* Effect.forkScoped(Effect.repeat(publish, Schedule.spaced(options.interval ?? Duration.seconds(10))))
     })
   )
 
@@ -96,19 +90,23 @@ export const publish: Effect.Effect<void, never, TokenCache> = Effect.flatMap(To
 )
 
 /**
- * Counts attempts and refused tokens until the cache closes.
+ * Counts attempts and refused tokens until the cache closes. When the scope closes, the last reads are counted, and the
+ * gauges end unless somebody else publishes them.
  *
  * @internal
  */
-export const enable: Effect.Effect<void, never, TokenCache> = Effect.flatMap(TokenCache, (cache) =>
-  Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (labels) => {
-    const registry = cache[Registry.key]
-    if (registry !== undefined && registry.metrics.labels === undefined) {
-      registry.metrics.labels = labels
-      registry.listeners.add((report) => record(registry, report))
-    }
-  })
-)
+export const enable: Effect.Effect<void, never, TokenCache | Scope.Scope> = Effect.gen(function* () {
+  const registry = (yield* TokenCache)[Registry.key]
+  if (registry === undefined) {
+    return
+  }
+  if (registry.metrics.labels === undefined) {
+    registry.metrics.labels = yield* FiberRef.get(FiberRef.currentMetricLabels)
+    registry.listeners.add((report) => record(registry, report))
+  }
+  registry.metrics.layers++
+  yield* Effect.addFinalizer(() => Effect.map(publish, () => leave(registry)))
+})
 
 const refresh = Metric.counter("token_cache_refresh", {
   description: "Attempts to issue a token that have ended",

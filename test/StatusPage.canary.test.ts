@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { IssuedToken, LineChannel, OAuth2, StatusPage, TokenCache } from "effect-token-cache"
+import { IssuedToken, IssueError, LineChannel, OAuth2, StatusPage, TokenCache } from "effect-token-cache"
 import { LineEmulator, type LineFault, lineChannelId } from "effect-token-cache/testing"
 import { serve } from "../examples/main/serve.js"
 import { exposedLogs, found } from "./support/exposure.js"
@@ -23,7 +25,20 @@ const faults: Record<string, LineFault> = {
   "a dropped connection": { drop: true }
 }
 
-const routes = ["/", "/status.json", "/metrics", "/health/ready", "/health/live", "/nothing", `/${channelSecret}?a=b`]
+/** The routes by their source, so that none is forgotten. */
+const routes = Array.from(
+  readFileSync(fileURLToPath(new URL("../src/StatusPage.ts", import.meta.url)), "utf8").matchAll(
+    /^ +"(\/[^"]*)": \(/gm
+  ),
+  ([, path = ""]) => path
+)
+
+it("asks for each route that the README has", () => {
+  const readme = readFileSync(fileURLToPath(new URL("../README.md", import.meta.url)), "utf8")
+  const documented = Array.from(readme.matchAll(/^\| `(\/[^`]*)` \|/gm), ([, path]) => path)
+  assert.deepStrictEqual(routes, documented)
+  assert.lengthOf(routes, 6)
+})
 
 /** Everything of an answer: its head and its body, or the first message of a stream. */
 const exposed = async (url: string, path: string) => {
@@ -58,6 +73,8 @@ describe("no secret is in any answer of the status page", () => {
           throws: {
             issue: Effect.die(new Error(`${tenantToken} and ${channelSecret}`))
           },
+          // An issuer of the app's own that hands on a header as it came.
+          handsOn: { issue: Effect.fail(new IssueError({ reason: "Rejected", requestId: clientSecret })) },
           fixed: { issue: Effect.succeed(IssuedToken.make({ accessToken: tenantToken, expiresIn: "1 hour" })) }
         })
         yield* Effect.gen(function* () {
@@ -65,10 +82,12 @@ describe("no secret is in any answer of the status page", () => {
           const names = ["stateless", "v21", "shortLived", "fixed"]
           const first = yield* Effect.forEach(names, TokenCache.token)
           yield* line.fault({ match: /oauth2?\//, times: Number.POSITIVE_INFINITY, ...fault })
-          yield* Effect.forEach([...names, "oauth", "throws"], (name) => Effect.exit(TokenCache.refresh(name)))
+          yield* Effect.forEach([...names, "oauth", "throws", "handsOn"], (name) =>
+            Effect.exit(TokenCache.refresh(name))
+          )
           const second = yield* Effect.forEach(names, (name) => Effect.option(TokenCache.token(name)))
           const pages = yield* Effect.promise(() =>
-            Promise.all([...routes, "/events"].map((path) => exposed(url, path)))
+            Promise.all([...routes, "/nothing", `/${channelSecret}?a=b`].map((path) => exposed(url, path)))
           )
           const tokens = [...first, ...second.flatMap((token) => (token._tag === "Some" ? [token.value] : []))]
           const secrets = Object.fromEntries([
@@ -83,10 +102,10 @@ describe("no secret is in any answer of the status page", () => {
           ])
           assert.deepStrictEqual(found(secrets, pages), [])
           // What is looked at does hold the tokens' names and failures.
-          const [html, json, metrics] = pages
-          for (const page of [html, json, metrics, pages.at(-1)]) assert.include(page, "shortLived")
+          const [html, json, events, metrics] = pages
+          for (const page of [html, json, events, metrics]) assert.include(page, "shortLived")
           assert.include(json, "IssueFailed")
-          for (const page of [html, pages.at(-1)]) assert.include(page, "issue died with Error")
+          for (const page of [html, events]) assert.include(page, "issue died with Error")
         }).pipe(Effect.provide(Tokens))
       }).pipe(
         Effect.provide(LineEmulator.layer({ channels: [{ channelId: lineChannelId, channelSecret }] })),

@@ -2,11 +2,14 @@ import { once } from "node:events"
 import type { ServerResponse } from "node:http"
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope, TestClock } from "effect"
+import { Deferred, Effect, Exit, Layer, Scope, Stream, TestClock } from "effect"
 import { StatusPage, TokenCache } from "effect-token-cache"
+import * as Sse from "effect-token-cache/statusPage/sse"
+import * as View from "effect-token-cache/statusPage/view"
 import { serve } from "../examples/main/serve.js"
 import { readEvents, until } from "./support/eventStream.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
+import { settableClock } from "./support/settableClock.js"
 
 const request = () => new Request("http://status.test/events")
 
@@ -16,7 +19,7 @@ const working = () => ({ issue: scripted(succeed("1 hour")).issue, jitter: 0 })
 const watch = (handler: (request: Request) => Promise<Response>) =>
   Effect.gen(function* () {
     const response = yield* Effect.promise(() => handler(request()))
-    assert.strictEqual(response.status, 200)
+    assert.deepStrictEqual([response.status, response.headers.get("x-accel-buffering")], [200, "no"])
     const stream = readEvents(response)
     yield* Effect.addFinalizer(() => Effect.promise(() => stream.cancel()))
     yield* until(() => stream.messages.length > 0)
@@ -106,6 +109,44 @@ describe("/events", () => {
         assert.match(String(rows), /<tr role="row" class="down" data-key="failing">/)
       }).pipe(Effect.provide(TokenCache.layer({ steady: working(), failing: { issue: issuer.issue, jitter: 0 } })))
     })
+  )
+
+  it.scoped("sends a client that comes back to it what there is by then, not each step on the way", () =>
+    Effect.gen(function* () {
+      const handler = yield* StatusPage.toWebHandler()
+      yield* TokenCache.token("one")
+      const response = yield* Effect.promise(() => handler(request()))
+      for (let seconds = 0; seconds < 60; seconds++) {
+        yield* TokenCache.token("one")
+        yield* TestClock.adjust("1 second")
+      }
+      const { cancel, messages } = readEvents(response)
+      yield* Effect.addFinalizer(() => Effect.promise(() => cancel()))
+      yield* until(() => messages.some(({ data }) => JSON.stringify(data).includes(">61<")))
+      // What was on the way already, and the difference.
+      assert.isAtMost(messages.length, 4)
+    }).pipe(Effect.provide(TokenCache.layer({ one: working() })))
+  )
+
+  it.scoped("spends no more than a twentieth of the time on rendering", () =>
+    Effect.gen(function* () {
+      const { adjust, clock } = yield* settableClock
+      const statuses = yield* TokenCache.statuses
+      let renderings = 0
+      let nanos = 0n
+      const view = Effect.sync(() => {
+        renderings++
+        nanos += 100_000_000n
+        return View.make(0, statuses, [])
+      })
+      const { stream } = yield* Sse.make({ maxClients: 2, title: "", view, closed: yield* Deferred.make<void>() })
+      const slow = { ...clock, unsafeCurrentTimeNanos: () => nanos }
+      const watching = Effect.forkScoped(Stream.runDrain(stream(undefined)))
+      yield* Effect.withClock(Effect.zipRight(watching, watching), slow)
+      yield* adjust("60 seconds")
+      // One takes 100 ms, and the next comes at the first full second that is more than 2 seconds later.
+      assert.strictEqual(renderings, 21)
+    }).pipe(Effect.provide(TokenCache.layer({ one: working() })))
   )
 
   it.scoped("takes a limited number of clients; more are told when to come back", () =>

@@ -149,6 +149,12 @@ describe("the page", () => {
         assert.match(html, /class="passed" y="4" width="60.00%"/)
         assert.match(html, /class="due" x="74.58%"/)
         assert.match(html, /class="now" cx="60.00%"/)
+        // Once it has expired, the next attempt is not on the bar.
+        yield* TestClock.adjust("6 minutes")
+        const later = yield* read(handler, "/")
+        assert.match(later, /expired <time datetime="2026-01-15T12:10:00Z">/)
+        assert.match(later, /retry in <span/)
+        assert.notMatch(later, /class="due" x="[\d.]+%"/)
       }).pipe(Effect.provide(oneToken(issuer)))
     })
   )
@@ -222,7 +228,7 @@ describe("the page", () => {
     })
   )
 
-  it.scoped("shows the 500 worst of many tokens, those that the app declared before tenants, and says so", () =>
+  it.scoped("shows the 500 worst of many tokens, and says so", () =>
     Effect.gen(function* () {
       const failing = scripted(fail())
       const working = scripted(succeed("1 hour"))
@@ -247,6 +253,44 @@ describe("the page", () => {
         assert.deepStrictEqual([total, tokens.length], [1200, 500])
       }).pipe(Effect.provide(TokenCache.layer(sources)))
     })
+  )
+
+  it.scoped("shows what the app declared, however many tenants fail", () =>
+    Effect.gen(function* () {
+      const handler = yield* StatusPage.toWebHandler()
+      yield* Effect.forEach(
+        Array.from({ length: 600 }, (_, index) => `tenant-${index}`),
+        (name) => Effect.exit(TokenCache.token(name)),
+        { discard: true }
+      )
+      yield* TokenCache.register("declared", { issue: scripted(succeed("1 hour")).issue, jitter: 0 })
+      yield* TokenCache.register("failing", { issue: scripted(fail()).issue, jitter: 0 })
+      yield* TestClock.adjust("1 second")
+      const names = Array.from((yield* read(handler, "/")).matchAll(/data-key="([^"]*)"/g), ([, name]) => name)
+      assert.lengthOf(names, 500)
+      assert.deepStrictEqual([...names.slice(0, 2), names.at(-1)], ["failing", "tenant-0", "declared"])
+    }).pipe(Effect.provide(TokenCache.layerLookup(() => Effect.succeed({ issue: scripted(fail()).issue, jitter: 0 }))))
+  )
+
+  it.scoped("tells long names apart that begin alike", () =>
+    Effect.gen(function* () {
+      const handler = yield* StatusPage.toWebHandler()
+      yield* TestClock.adjust("1 second")
+      const names = Array.from((yield* read(handler, "/")).matchAll(/data-key="([^"]*)"/g), ([, name]) => name)
+      const name = `${"n".repeat(199)}…`
+      assert.deepStrictEqual(names, [name, `${name} (2)`, `${name} (3)`])
+    }).pipe(
+      Effect.provide(
+        TokenCache.layer(
+          Object.fromEntries(
+            ["a", "b", "c"].map((end) => [
+              "n".repeat(300) + end,
+              { issue: scripted(succeed("1 hour")).issue, jitter: 0 }
+            ])
+          )
+        )
+      )
+    )
   )
 
   it.scoped("remembers the last 100 events", () =>
@@ -344,6 +388,27 @@ describe("/metrics", () => {
       assert.include(body, 'token_cache_refresh_total{token="beside",trigger="startup",outcome="success"} 1\n')
       assert.include(body, 'token_cache_lookup_total{token="beside",result="waited"} 1\n')
     }).pipe(Effect.provide(TokenCache.layer({ beside: { issue: scripted(succeed("10 minutes")).issue, jitter: 0 } })))
+  )
+})
+
+describe("the gauges", () => {
+  it.scoped("end when the page closes, and stay beside TokenMetrics.layer", () =>
+    Effect.gen(function* () {
+      const other = yield* StatusPage.toWebHandler().pipe(Effect.provide(TokenCache.layerTest({})))
+      const once = Effect.gen(function* () {
+        const handler = yield* StatusPage.toWebHandler()
+        yield* TokenCache.token("shown")
+        return yield* read(handler, "/metrics")
+      })
+      const gauge = 'token_cache_token_ready{token="shown"}'
+      assert.include(yield* Effect.scoped(once), `${gauge} 1`)
+      assert.notInclude(yield* read(other, "/metrics"), gauge)
+      yield* Effect.gen(function* () {
+        yield* Effect.scoped(once)
+        assert.include(yield* read(other, "/metrics"), `${gauge} 1`)
+      }).pipe(Effect.provide(TokenMetrics.layer()))
+      assert.notInclude(yield* read(other, "/metrics"), gauge)
+    }).pipe(Effect.provide(TokenCache.layer({ shown: { issue: scripted(succeed("10 minutes")).issue, jitter: 0 } })))
   )
 })
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs"
-import { join, relative } from "node:path"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { LineMessaging } from "effect-token-cache"
 import type { IssueErrorReason, TokenUnavailableReason } from "effect-token-cache/TokenError"
@@ -112,6 +112,28 @@ describe("docs/security.md", () => {
 })
 
 describe("the documentation", () => {
+  it("links to files and headings that there are, and shows such pictures", () => {
+    const headings = (file: string) =>
+      Array.from(readFileSync(join(root, file), "utf8").matchAll(/^#+ (.*)$/gm), ([, heading = ""]) =>
+        heading
+          .toLowerCase()
+          .replaceAll(/[^\w -]/g, "")
+          .replaceAll(" ", "-")
+      )
+    for (const file of ["README.md", ...files("docs", ".md")]) {
+      const text = readFileSync(join(root, file), "utf8")
+      const links = Array.from(text.matchAll(/(?:\]\(|src(?:set)?=")([^)"]+)[)"]/g), ([, link = ""]) => link)
+      for (const link of links.filter((link) => !link.includes(":"))) {
+        const [path = "", heading] = link.split("#")
+        const target = path === "" ? file : join(dirname(file), path)
+        assert.isTrue(existsSync(join(root, target)), `${link} in ${file}`)
+        if (heading !== undefined) {
+          assert.include(headings(target), heading, `${link} in ${file}`)
+        }
+      }
+    }
+  })
+
   it("has examples that compile", { timeout: 120_000 }, () => {
     const all = [...files("src", ".ts"), ...files("docs", ".md"), "README.md"].flatMap(examples)
     assert.isTrue(all.length >= 10, `${all.length} examples`)

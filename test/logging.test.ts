@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, HashMap, Logger, LogLevel, Schedule, TestClock } from "effect"
+import { type Clock, Effect, HashMap, Logger, LogLevel, Schedule, TestClock } from "effect"
 import { RefreshPolicy, TokenCache, type TokenSource } from "effect-token-cache"
 import ts from "typescript"
 import { fail, scripted, succeed } from "./support/issuer.js"
 import { cacheOf } from "./support/series.js"
+import { settableClock } from "./support/settableClock.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -28,17 +29,17 @@ const textOf = (message: ts.Node | undefined): string =>
       ? [message.head, ...message.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join("…")
       : "not a literal"
 
-/** The lines that a source text logs, as `Level: message`. */
+/** The lines that a source text logs, as `Level: message`; by the console they are of no level, and have no place here. */
 const linesOf = (code: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const visit = (node: ts.Node): void => {
-    if (
-      ts.isCallExpression(node) &&
-      ts.isPropertyAccessExpression(node.expression) &&
-      node.expression.expression.getText() === "Effect" &&
-      /^log(?!gerWith)/.test(node.expression.name.text)
-    ) {
-      lines.push(`${levels[node.expression.name.text] ?? node.expression.name.text}: ${textOf(node.arguments[0])}`)
+    if (ts.isPropertyAccessExpression(node)) {
+      const { expression, name, parent } = node
+      const module = expression.getText()
+      if ((module === "Effect" && /^log(?!gerWith)/.test(name.text)) || /^console$/i.test(module)) {
+        const message = ts.isCallExpression(parent) && parent.expression === node ? parent.arguments[0] : undefined
+        lines.push(`${(module === "Effect" && levels[name.text]) || `${module}.${name.text}`}: ${textOf(message)}`)
+      }
     }
     ts.forEachChild(node, visit)
   }
@@ -64,15 +65,26 @@ describe("docs/logging.md", () => {
     assert.deepStrictEqual([...documented].sort(), [...new Set(inSource())].sort())
   })
 
-  it("is compared with all calls of Effect.log", () => {
+  it("is compared with all uses of Effect.log and of the console", () => {
     assert.deepStrictEqual(
       linesOf(
         `Effect.logInfo("a") /* Effect.log("b") */
         f(Effect.logError(\`c \${d} e\`, cause))
         Effect.logWarning(f)
+        Effect.tapErrorCause(Effect.logError)
+        Effect.logWithLevel(level, "i")
+        Console.log("j"), console.error("k")
         Effect.annotateLogs("g", "h")`
       ),
-      ["Info: a", "Error: c … e", "Warning: not a literal"]
+      [
+        "Info: a",
+        "Error: c … e",
+        "Warning: not a literal",
+        "Error: not a literal",
+        "Effect.logWithLevel: not a literal",
+        "Console.log: j",
+        "console.error: k"
+      ]
     )
   })
 })
@@ -83,8 +95,12 @@ interface Line {
   readonly token: unknown
 }
 
-/** What a cache of one token named `a` logs until it is closed. */
-const logged = (source: TokenSource.TokenSource<unknown>, use: Effect.Effect<unknown, unknown, TokenCache>) => {
+/** What a cache of one token named `a` logs until it is closed, by a logger that throws at one message. */
+const logged = (
+  source: TokenSource.TokenSource<unknown>,
+  use: Effect.Effect<unknown, unknown, TokenCache>,
+  throwsAt?: string
+) => {
   const lines: Array<Line> = []
   const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
     const token = HashMap.get(annotations, "token")
@@ -93,6 +109,7 @@ const logged = (source: TokenSource.TokenSource<unknown>, use: Effect.Effect<unk
       message: String(message),
       token: token._tag === "Some" ? token.value : undefined
     })
+    if (String(message) === throwsAt) throw new Error("a logger's own")
   })
   return Effect.exit(use).pipe(
     Effect.provide(cacheOf({ a: source })),
@@ -147,6 +164,49 @@ describe("the log", () => {
       })
     )
   }
+
+  it.effect("says that a logger threw, once the token is there", () =>
+    Effect.gen(function* () {
+      const lines = yield* logged(scripted(succeed("1 hour")), TokenCache.token("a"), issued.message)
+      assert.deepStrictEqual(
+        lines.map(({ level, message, token }) => [level, message.split("\n")[0], token]),
+        [
+          ["Debug", issued.message, "a"],
+          ["Error", "The outcome of an attempt could not be dealt with", "a"]
+        ]
+      )
+    })
+  )
+
+  it.effect("says that the refresh fiber hit a defect, such as a clock that throws, and goes on", () =>
+    Effect.gen(function* () {
+      const { adjust, clock } = yield* settableClock
+      let isBroken = false
+      const breaking: Clock.Clock = {
+        ...clock,
+        unsafeCurrentTimeMillis: () => {
+          if (isBroken) {
+            isBroken = false
+            throw new Error("the clock's own")
+          }
+          return clock.unsafeCurrentTimeMillis()
+        }
+      }
+      const use = Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        isBroken = true
+        yield* adjust("1 hour")
+        yield* adjust("1 second")
+        yield* TokenCache.token("a")
+      })
+      const lines = yield* Effect.withClock(logged(scripted(succeed("1 hour")), use), breaking)
+      assert.deepStrictEqual(lines, [
+        issued,
+        { level: "Error", message: "The refresh fiber hit a defect and goes on", token: undefined },
+        issued
+      ])
+    })
+  )
 
   it.effect("says that a token could not be revoked, without the text of the error", () =>
     Effect.gen(function* () {

@@ -1,3 +1,4 @@
+import * as Event from "./event.js"
 import * as Row from "./row.js"
 import { script } from "./script.js"
 import { shape } from "./shapes.js"
@@ -51,7 +52,7 @@ export const page = (view: View, { base, nonce, title }: PageOptions): string =>
 <section>
 <h2 id="events-title">Events</h2>
 <div class="events" tabindex="0" role="region" aria-labelledby="events-title">
-<ol id="events">${view.events.map(Row.event).join("")}</ol>
+<ol id="events">${view.events.map(({ event }) => Event.entry(event)).join("")}</ol>
 </div>
 </section>
 </main>

@@ -38,7 +38,7 @@ const tokenEvent = (event: TokenEvent) => ({
   ...(event._tag === "IssueFailed" ? { error: issueError(event.error) } : undefined)
 })
 
-// Not the request id: that is a header of the issuer's answer as it came, and may echo anything.
+// Not the request id: an `issue` effect of the app's own may have it from a header that can echo anything.
 const issueError = (error: IssueError) => ({
   reason: error.reason,
   message: cut(error.message),

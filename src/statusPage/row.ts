@@ -1,7 +1,7 @@
 import type { TokenStatus } from "../TokenStatus.js"
 import { shape } from "./shapes.js"
 import * as Text from "./text.js"
-import { isUsable, type NumberedEvent, type Row } from "./view.js"
+import { isUsable, type Row } from "./view.js"
 
 /** What a column is called, above it on a wide screen and beside each value on a narrow one. */
 export const columns = [
@@ -17,17 +17,18 @@ export const columns = [
 
 /**
  * A row of the table. Without `now` it holds nothing that time alone changes: the live script puts that in, and a row
- * that is the same as before is not sent again.
+ * that is the same as before is not sent again. It has its roles by name, as some browsers take those of a table that is
+ * laid out as cards.
  */
 export const row = ({ key, status }: Row, now?: number): string => {
   const { consecutiveFailures, issuer, name, reads, refreshing, state, tenant } = status
   const details = [
-    ...(issuer === undefined ? [] : [`<bdi>${shown(issuer)}</bdi>`]),
+    ...(issuer === undefined ? [] : [`<bdi>${Text.shown(issuer)}</bdi>`]),
     ...(tenant === undefined ? [] : ["tenant"])
   ]
   return [
     `<tr role="row" class="${state}" data-key="${Text.escapeHtml(key)}">`,
-    `<th role="rowheader" scope="row"><bdi>${shown(name)}</bdi>${small(details.join(", "))}</th>`,
+    `<th role="rowheader" scope="row"><bdi>${Text.shown(name)}</bdi>${small(details.join(", "))}</th>`,
     cell(
       "State",
       "state",
@@ -46,8 +47,6 @@ export const row = ({ key, status }: Row, now?: number): string => {
 const cell = (label: (typeof columns)[number], names: string, content: string): string =>
   `<td role="cell" class="${names}" data-label="${label}"><div>${content}</div></td>`
 
-const shown = (text: string): string => Text.escapeHtml(Text.cut(text))
-
 const small = (html: string): string => (html === "" ? "" : `<small>${html}</small>`)
 
 /** A duration that the live script keeps counting, up from an instant or down to it. */
@@ -61,16 +60,18 @@ const lifetime = (status: TokenStatus, now: number | undefined): string => {
   if (issuedAt === undefined || expiresAt === undefined) {
     return `<span class="none">no token</span>`
   }
+  // After the end of the bar it is in its own column alone.
+  const due = nextAttemptAt !== undefined && nextAttemptAt <= expiresAt ? nextAttemptAt : undefined
   const format = expiresAt - issuedAt >= 86_400_000 ? Text.dayAndTime : Text.timeOfDay
   const instants = [
     ["issued", issuedAt],
-    [status.consecutiveFailures > 0 ? "retry" : "refresh", nextAttemptAt],
-    ["expires", expiresAt]
+    [status.consecutiveFailures > 0 ? "retry" : "refresh", due],
+    [isUsable(status) ? "expires" : "expired", expiresAt]
   ] as const
   const times = instants.flatMap(([what, at]) =>
     at === undefined ? [] : [`<span>${what} <time datetime="${Text.iso(at)}">${format(at)}</time></span>`]
   )
-  return `${bar(issuedAt, expiresAt, nextAttemptAt, now)}<div class="times">${times.join("")}</div>`
+  return `${bar(issuedAt, expiresAt, due, now)}<div class="times">${times.join("")}</div>`
 }
 
 // By attributes alone: the content security policy allows no style attribute. The times below it say the same in words.
@@ -109,15 +110,5 @@ const lastOutcome = ({ generation, issuedAt, lastError }: TokenStatus, now: numb
       : `issued token ${generation}${issuedAt === undefined ? "" : `, ${counting("since", issuedAt, now)} ago`}`
   }
   const { advice, message } = lastError
-  return `<b>${shown(message)}</b>${advice === undefined ? "" : ` <span class="advice">${shown(advice)}</span>`}`
-}
-
-/** An entry of the list of events. */
-export const event = ({ event, number }: NumberedEvent): string => {
-  const { text, word } = Text.describeEvent(event)
-  const at = `<time datetime="${Text.iso(event.at)}">${Text.dayAndTime(event.at)}</time>`
-  return [
-    `<li class="${word}" data-number="${number}">${at} <b class="word">${word}</b> <bdi>${shown(event.name)}</bdi>`,
-    ` <span>${Text.escapeHtml(text)}</span></li>`
-  ].join("")
+  return `<b>${Text.shown(message)}</b>${advice === undefined ? "" : ` <span class="advice">${Text.shown(advice)}</span>`}`
 }

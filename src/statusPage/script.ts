@@ -2,7 +2,7 @@
  * What keeps the page up to date: it counts durations, and puts in the rows and events that have changed. Those come as
  * HTML that the server has escaped, and are parsed without being run.
  *
- * Where there is no live stream (too many clients, a proxy that holds it back) it reads the page anew every 10 seconds.
+ * While there is no live stream (too many clients, a proxy that holds it back) it reads the page anew every 10 seconds.
  */
 export const script = `
 (() => {
@@ -11,10 +11,12 @@ export const script = `
   const rows = id("rows"), events = id("events"), summary = id("summary"), live = id("live")
   const byKey = new Map(Array.from(rows.children, (row) => [row.dataset.key, row]))
   let ahead = Number(document.body.dataset.now) - Date.now()
-  let heardAt = Date.now()
+  let source, isFirst
+  let heardAt = Date.now(), triedAt = heardAt
 
   const set = (element, text) => { if (element.textContent !== text) element.textContent = text }
   const say = (text, mode) => { set(live, text); live.parentElement.className = "live " + mode }
+  const lost = () => say("connection lost, trying again", "off")
   const span = (millis) => {
     const seconds = Math.max(0, Math.round(millis / 1000))
     const units = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"], [Math.floor(seconds / 60) % 60, "m"], [seconds % 60, "s"]]
@@ -51,6 +53,9 @@ export const script = `
     rows.append(...keys.map((key) => byKey.get(key)))
   }
   const putEvents = (list) => {
+    // A stream begins with all there are: by then the server may be another, with other events.
+    if (isFirst) events.replaceChildren()
+    isFirst = false
     events.prepend(...list)
     while (events.children.length > 100) events.lastElementChild.remove()
   }
@@ -67,45 +72,51 @@ export const script = `
     if (keys !== undefined) putOrder(keys)
     if (counts !== undefined) summary.replaceChildren(...parse(counts).body.childNodes)
     if (title !== undefined) document.title = title
-    const newest = Number(events.firstElementChild?.dataset.number ?? 0)
-    putEvents(Array.from(parse("<ol>" + happened.join("") + "</ol>").querySelectorAll("li")).filter((event) => event.dataset.number > newest))
+    putEvents(parse("<ol>" + happened.join("") + "</ol>").querySelectorAll("li"))
     tick()
   }
 
-  const readPage = () => fetch(location.href).then((response) => response.ok ? response.text() : Promise.reject()).then((text) => {
+  const readPage = async () => {
+    const from = Date.now()
+    const response = await fetch(location.href)
+    const text = await response.text()
+    // The stream was faster.
+    if (heardAt >= from) return
     // Without its head: the content security policy would report the style there.
     const page = parse(text.slice(text.indexOf("<body")))
+    const counts = page.getElementById("summary")
+    // Another page, such as one to sign in.
+    if (!response.ok || counts === null) return lost()
+    if (counts.textContent !== summary.textContent) summary.replaceChildren(...counts.childNodes)
     const all = Array.from(page.querySelectorAll("#rows > tr"))
     all.forEach(putRow)
     putOrder(all.map((row) => row.dataset.key))
     events.replaceChildren(...page.querySelectorAll("#events > li"))
-    const counts = page.getElementById("summary")
-    if (counts.textContent !== summary.textContent) summary.replaceChildren(...counts.childNodes)
     document.title = page.body.dataset.title
     ahead = Number(page.body.dataset.now) - Date.now()
     say("refreshed every 10 s", "")
     tick()
-  })
+  }
 
-  let source
   const connect = () => {
+    triedAt = Date.now()
     source = new EventSource(document.body.dataset.events)
+    source.addEventListener("open", () => { isFirst = true })
     source.addEventListener("view", (message) => onView(JSON.parse(message.data)))
     source.addEventListener("beat", (message) => heard(Number(message.data)))
     source.addEventListener("error", () => {
-      const refused = source.readyState === EventSource.CLOSED
-      if (!refused || live.parentElement.className === "live on") say("connection lost, trying again", "off")
-      if (refused) readPage().catch(() => say("connection lost, trying again", "off")).then(() => setTimeout(connect, 10000))
+      if (live.parentElement.className === "live on") lost()
     })
   }
   setInterval(() => {
     tick()
-    if (source.readyState === EventSource.OPEN && Date.now() - heardAt > 45000) {
-      source.close()
-      say("connection lost, trying again", "off")
-      heardAt = Date.now()
-      connect()
-    }
+    const now = Date.now()
+    // A stream is heard every 15 seconds.
+    const isLive = source.readyState === EventSource.OPEN && now - heardAt < 45000
+    if (isLive || now - triedAt < 10000) return
+    source.close()
+    connect()
+    readPage().catch(lost)
   }, 1000)
   tick()
   connect()

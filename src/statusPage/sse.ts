@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Event from "./event.js"
 import * as Html from "./html.js"
 import * as Row from "./row.js"
 import type { View } from "./view.js"
@@ -134,7 +135,7 @@ const difference = (before: Rendered | undefined, after: Rendered): string | und
   }
   const rows = Array.from(after.rows).flatMap(([key, row]) => (row === before?.rows.get(key) ? [] : [row]))
   const known = before?.view.events[0]?.number ?? 0
-  const events = after.view.events.filter(({ number }) => number > known).map(Row.event)
+  const events = after.view.events.flatMap(({ event, number }) => (number > known ? [Event.entry(event)] : []))
   const isReordered =
     before === undefined ||
     before.keys.length !== after.keys.length ||

@@ -1,5 +1,3 @@
-import type { TokenEvent } from "../TokenStatus.js"
-
 /** Long enough for a name that people read; names of tenants may come from requests. */
 export const maxTextLength = 200
 
@@ -17,6 +15,9 @@ const entities: Readonly<Record<string, string>> = {
 /** For text and for attributes in quotes. */
 export const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")
+
+/** A text of somebody else's as the page shows it. */
+export const shown = (text: string): string => escapeHtml(cut(text))
 
 /** A duration in its two largest units, such as `14m 59s`. The live script has the same. */
 export const span = (millis: number): string => {
@@ -47,22 +48,3 @@ export const dayAndTime = (millis: number): string => iso(millis).slice(5, 19).r
 /** Where an instant lies between two others, in percent. The live script has the same. */
 export const percent = (at: number, from: number, to: number): string =>
   `${(to > from ? Math.min(1, Math.max(0, (at - from) / (to - from))) * 100 : 100).toFixed(2)}%`
-
-/** What happened, in one word and in a few. */
-export const describeEvent = (event: TokenEvent): { readonly word: string; readonly text: string } => {
-  switch (event._tag) {
-    case "Issued":
-      return { word: "issued", text: `token ${event.generation}, for ${span(event.expiresAt - event.at)}` }
-    case "IssueFailed":
-      return {
-        word: "failed",
-        text: cut(event.error.message) + (event.error.advice === undefined ? "" : ` — ${cut(event.error.advice)}`)
-      }
-    case "Invalidated":
-      return { word: "refused", text: "an API refused the token" }
-    case "Expired":
-      return { word: "expired", text: "readers wait until a new one is issued" }
-    case "Dropped":
-      return { word: "dropped", text: "no longer in the cache" }
-  }
-}

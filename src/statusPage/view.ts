@@ -33,23 +33,26 @@ export interface View {
 /** From bad to good: the order of the rows. */
 export const stateNames: ReadonlyArray<TokenStateName> = ["down", "degraded", "starting", "ready", "stopped"]
 
+const rank = ({ state }: TokenStatus): number => stateNames.indexOf(state)
+
 export const make = (now: number, statuses: ReadonlyArray<TokenStatus>, events: ReadonlyArray<NumberedEvent>): View => {
   const counts = { down: 0, degraded: 0, starting: 0, ready: 0, stopped: 0 }
-  // Sorted by buckets, and only as far as shown: there may be 100,000 statuses, every second.
-  const buckets = stateNames.flatMap((): ReadonlyArray<Array<TokenStatus>> => [[], []])
+  // Chosen by buckets: there may be 100,000 statuses, every second. However many tenants fail, what the app itself
+  // declared is shown.
+  const buckets = Array.from({ length: 2 * stateNames.length }, (): Array<TokenStatus> => [])
   for (const status of statuses) {
     counts[status.state]++
-    // Failing tenants do not hide what the app itself declared.
-    const bucket = buckets[2 * stateNames.indexOf(status.state) + (status.tenant === undefined ? 0 : 1)]
+    const bucket = buckets[rank(status) + (status.tenant === undefined ? 0 : stateNames.length)]
     if (bucket !== undefined && bucket.length < maxRows) {
       bucket.push(status)
     }
   }
+  const shown = buckets.flat().slice(0, maxRows)
   return {
     now,
     total: statuses.length,
     counts,
-    rows: keyed(buckets.flat().slice(0, maxRows)),
+    rows: keyed(shown.sort((a, b) => rank(a) - rank(b))),
     events
   }
 }
