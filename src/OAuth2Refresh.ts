@@ -141,11 +141,22 @@ const replaced = (memory: Memory, next: Token): Memory => {
 
 type Shared = Pick<Memory, "current" | "spent">
 
-/** Goes over to the token of other processes, if it has come of this one's. */
-const catchUp = (memory: Memory, shared: Option.Option<Shared>): Memory =>
-  Option.isNone(shared) || ![shared.value.current, ...shared.value.spent].some((token) => isSame(token, memory.current))
-    ? memory
-    : { ...memory, ...shared.value, unsaved: memory.unsaved && isSame(memory.current, shared.value.current) }
+/**
+ * Goes over to the token of other processes, if it has come of the same login. Of what they have spent since, the last few
+ * are known; the first of a login tells it from others. One that could not be persisted is newer than theirs.
+ */
+const catchUp = (memory: Memory, shared: Option.Option<Shared>): Memory => {
+  if (Option.isNone(shared)) {
+    return memory
+  }
+  const { current, spent } = shared.value
+  const theirs = [current, ...spent]
+  const isTheirs = (token: Token) => theirs.some((other) => isSame(token, other))
+  const sameLogin = [memory.current, ...memory.spent].some(isTheirs)
+  return sameLogin && (!memory.unsaved || isTheirs(memory.current))
+    ? { ...memory, current, spent, unsaved: memory.unsaved && isSame(memory.current, current) }
+    : memory
+}
 
 /** None without a store. With one, the refresh token is not used but under its lease: two processes would spend it. */
 const currentLease: Effect.Effect<Option.Option<TokenStore.Lease>, IssueError> = Effect.gen(function* () {

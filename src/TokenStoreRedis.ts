@@ -38,7 +38,7 @@ export interface TokenStoreRedisOptions extends TokenStoreOptions {
   readonly connection: string | Redacted.Redacted<string> | ((options: RedisOptions) => Redis | Cluster)
   /** What all keys begin with. Default: `"token-cache"`. */
   readonly prefix?: string | undefined
-  /** How long a command may take. Default: 500 milliseconds. */
+  /** How long a command may take. Default: 1 second. */
   readonly commandTimeout?: Duration.DurationInput | undefined
 }
 
@@ -97,7 +97,7 @@ export const layerConfig = (
 /** @internal */
 export const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend, InvalidOptions, Scope.Scope> =>
   Effect.gen(function* () {
-    const { commandTimeout = "500 millis", connection, prefix = "token-cache" } = options
+    const { commandTimeout = "1 second", connection, prefix = "token-cache" } = options
     const invalid = invalidDuration("commandTimeout", commandTimeout) ?? invalidPrefix(prefix)
     if (invalid !== undefined) {
       return yield* invalid
