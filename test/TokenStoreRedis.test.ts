@@ -1,0 +1,244 @@
+import { inspect } from "node:util"
+import { Config, ConfigProvider, Effect, Exit, Layer, Logger, type Scope } from "effect"
+import type { TokenCacheService } from "effect-token-cache"
+import * as TokenStoreRedis from "effect-token-cache/TokenStoreRedis"
+import { assert, describe, it } from "vitest"
+import { faultProxy } from "./support/faultProxy.js"
+import { until } from "./support/fleet.js"
+import * as Issuer from "./support/issuer.js"
+import { itWith } from "./support/parts.js"
+import { freePort, type RedisServer, startRedis } from "./support/redisServer.js"
+import { during, key, processWith } from "./support/sharing.js"
+
+const itWithRedis = itWith("redis-server")
+
+const redis = (options?: Parameters<typeof startRedis>[0]) =>
+  Effect.acquireRelease(
+    Effect.promise(() => startRedis(options)),
+    (server) => Effect.promise(server.stop)
+  )
+
+const ask = (server: RedisServer, ...command: Parameters<RedisServer["ask"]>) =>
+  Effect.promise(() => server.ask(...command))
+
+/** The tokens of two processes, and how the second one sees its own. */
+const pair = (port: number, issuer = Issuer.scripted(Issuer.succeed("1 hour")), options = {}) =>
+  Effect.map(
+    Effect.forEach([1, 2], () =>
+      processWith(
+        { line: { ...issuer, identity: { client: "app" }, retryAfter: "1 second", jitter: 0 } },
+        TokenStoreRedis.layer({ connection: `redis://127.0.0.1:${port}`, encryption: [key], ...options })
+      )
+    ),
+    ([one, other]) => ({ one: one!, other: other!, issuer })
+  )
+
+const token = (cache: TokenCacheService) => Effect.map(cache.token("line"), Issuer.value)
+
+const sharing = (cache: TokenCacheService) => Effect.map(cache.status("line"), ({ sharing }) => sharing)
+
+/** Waits until both have one token out of the store. */
+const agreed = ({ one, other }: { readonly one: TokenCacheService; readonly other: TokenCacheService }) =>
+  Effect.gen(function* () {
+    let same = false
+    yield* until("both have one token", () => {
+      Effect.runSync(
+        Effect.gen(function* () {
+          const shared = (yield* sharing(one)) === "shared" && (yield* sharing(other)) === "shared"
+          same = shared && (yield* token(one)) === (yield* token(other))
+        })
+      )
+      return same
+    })
+  })
+
+const run = (test: Effect.Effect<void, unknown, Scope.Scope>) =>
+  test.pipe(Effect.provide(Logger.remove(Logger.defaultLogger)), Effect.scoped, Effect.runPromise)
+
+describe("a Redis that", () => {
+  itWithRedis(
+    "refuses connections: each issues its own; once it is there they have one token",
+    { timeout: 60_000 },
+    () =>
+      run(
+        Effect.gen(function* () {
+          const port = yield* Effect.promise(freePort)
+          const both = yield* pair(port)
+          assert.notStrictEqual(yield* token(both.one), yield* token(both.other))
+          assert.deepStrictEqual([yield* sharing(both.one), yield* sharing(both.other)], ["local", "local"])
+          yield* redis({ port })
+          yield* agreed(both)
+          assert.strictEqual(both.issuer.calls.length, 2)
+        })
+      )
+  )
+
+  itWithRedis("is read-only: the same, until it can be written", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        yield* ask(server, "REPLICAOF", "127.0.0.1", "1")
+        const both = yield* pair(server.port)
+        assert.notStrictEqual(yield* token(both.one), yield* token(both.other))
+        assert.strictEqual(yield* sharing(both.one), "local")
+        yield* ask(server, "REPLICAOF", "NO", "ONE")
+        yield* agreed(both)
+        assert.strictEqual(both.issuer.calls.length, 2)
+      })
+    )
+  )
+
+  itWithRedis("is flushed: the next refresh is for both again", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const both = yield* pair(server.port)
+        yield* agreed(both)
+        yield* ask(server, "FLUSHALL")
+        yield* both.other.refresh("line")
+        yield* agreed(both)
+        assert.strictEqual(yield* token(both.one), "token-2")
+        assert.strictEqual(both.issuer.calls.length, 2)
+      })
+    )
+  )
+
+  itWithRedis("is started anew, empty: the same", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const both = yield* pair(server.port)
+        yield* agreed(both)
+        yield* Effect.promise(server.stop)
+        assert.strictEqual(yield* token(both.one), "token-1")
+        yield* redis({ port: server.port })
+        yield* both.one.refresh("line")
+        yield* agreed(both)
+        assert.strictEqual(yield* token(both.other), "token-2")
+        assert.strictEqual(both.issuer.calls.length, 2)
+      })
+    )
+  )
+
+  itWithRedis("is slow: they share a token all the same", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const proxy = yield* faultProxy(server.port)
+        yield* proxy.become({ _tag: "latency", millis: 200 })
+        const both = yield* pair(proxy.port)
+        yield* agreed(both)
+        assert.strictEqual(both.issuer.calls.length, 1)
+      })
+    )
+  )
+
+  itWithRedis("is slower than a command may take: each issues its own, in time", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const proxy = yield* faultProxy(server.port)
+        const both = yield* pair(proxy.port, undefined, { commandTimeout: "100 millis" })
+        yield* agreed(both)
+        yield* ask(server, "CLIENT", "PAUSE", 1500)
+        yield* Effect.all([both.one.refresh("line"), both.other.refresh("line")], { concurrency: "unbounded" })
+        assert.strictEqual(both.issuer.calls.length, 3)
+        yield* agreed(both)
+        assert.strictEqual(both.issuer.calls.length, 3)
+      })
+    )
+  )
+})
+
+describe("TokenStoreRedis", () => {
+  itWithRedis("keeps apart what has another prefix", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+        yield* agreed(yield* pair(server.port, issuer, { prefix: "a" }))
+        yield* agreed(yield* pair(server.port, issuer, { prefix: "b" }))
+        assert.strictEqual(issuer.calls.length, 2)
+        assert.isTrue(((yield* ask(server, "KEYS", "*")) as ReadonlyArray<string>).every((key) => /^[ab]:\{/.test(key)))
+      })
+    )
+  )
+
+  itWithRedis(
+    "holds no token, secret or client in clear, and nothing without end but secrets",
+    { timeout: 60_000 },
+    () =>
+      run(
+        Effect.gen(function* () {
+          const server = yield* redis()
+          const issuer = Issuer.scripted(Issuer.succeed("1 hour", "s3cr3t-token"))
+          const app = processWith(
+            { "s3cr3t-name": { ...issuer, identity: { client: "s3cr3t-client" } } },
+            TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
+          )
+          yield* during(app, (cache) => cache.token("s3cr3t-name"))
+          const keys = (yield* ask(server, "KEYS", "*")) as ReadonlyArray<string>
+          assert.strictEqual(keys.length, 1)
+          const dump = [...keys, ...((yield* ask(server, "HGETALL", keys[0]!)) as ReadonlyArray<string>)].join()
+          assert.notInclude(dump, "s3cr3t")
+          for (const part of dump.split(/[.,:]/)) {
+            assert.notInclude(Buffer.from(part, "base64url").toString(), "s3cr3t")
+          }
+          assert.isAbove(Number(yield* ask(server, "PTTL", keys[0]!)), 0)
+        })
+      )
+  )
+
+  itWithRedis("leaves no connection behind", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const connections = Effect.map(ask(server, "CLIENT", "LIST"), (list) => String(list).trim().split("\n").length)
+        const before = yield* connections
+        yield* Effect.scoped(Effect.flatMap(pair(server.port), agreed))
+        yield* Effect.repeat(Effect.delay(connections, "20 millis"), { until: (count) => count === before })
+      })
+    )
+  )
+
+  it("says nothing of the password, whatever is wrong with the address", async () => {
+    for (const connection of [
+      "redis://user:s3cr3t@127.0.0.1:1",
+      "rediss://user:s3cr3t@127.0.0.1:1/0?tls=s3cr3t",
+      "redis://user:s3cr3t@127.0.0.1:port",
+      "s3cr3t://127.0.0.1"
+    ]) {
+      const shown: Array<unknown> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make((entry) => shown.push(entry))
+      )
+      const exit = await processWith(
+        { line: { ...Issuer.scripted(Issuer.succeed("1 hour")), identity: { client: "app" } } },
+        TokenStoreRedis.layerConfig({ connection: Config.redacted("REDIS_URL"), encryption: Config.succeed([key]) })
+      ).pipe(
+        Effect.flatMap((cache) => Effect.zip(cache.token("line"), cache.statuses)),
+        Effect.scoped,
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["REDIS_URL", connection]]))),
+        Effect.provide(logger),
+        Effect.runPromiseExit
+      )
+      assert.notInclude(inspect([exit, shown], { depth: 20 }), "s3cr3t")
+    }
+  })
+
+  it("refuses options that cannot work", async () => {
+    const connection = "redis://127.0.0.1:1"
+    for (const [option, options] of Object.entries({
+      prefix: { connection, prefix: "a b" },
+      commandTimeout: { connection, commandTimeout: 0 },
+      leaseTimeToLive: { connection, leaseTimeToLive: -1 }
+    })) {
+      const exit = await Effect.runPromiseExit(
+        Effect.scoped(Layer.build(TokenStoreRedis.layer({ ...options, encryption: [key] })))
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(String(exit), option)
+    }
+  })
+})
