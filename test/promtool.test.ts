@@ -4,11 +4,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Layer, Logger, TestClock, TestContext } from "effect"
-import { StatusPage, TokenCache, TokenMetrics } from "effect-token-cache"
+import { IssuedToken, StatusPage, TokenCache, TokenMetrics, TokenStore } from "effect-token-cache"
 import { assert, describe } from "vitest"
-import { answer, type Behaviour, die, fail, hang, scripted, succeed } from "./support/issuer.js"
+import { answer, type Behaviour, die, fail, hang, run, scripted, succeed } from "./support/issuer.js"
+import * as MemoryBackend from "./support/memoryBackend.js"
 import { itWith } from "./support/parts.js"
 import { parse } from "./support/prometheusText.js"
+import { key, processWith } from "./support/sharing.js"
 
 const promtool = (args: ReadonlyArray<string>, options: { readonly input?: string; readonly cwd?: string } = {}) => {
   const { status, stderr, stdout } = spawnSync("promtool", args, { encoding: "utf8", ...options })
@@ -20,6 +22,22 @@ const docs = fileURLToPath(new URL("../docs/", import.meta.url))
 const hostile = 'a "quoted"\\name\nwith {labels="x"} # HELP, é and 漢字'
 
 const issuer = (behaviour: Behaviour) => ({ issue: scripted(behaviour).issue })
+
+/** What is written to the store by another process, which is at it when this one starts. */
+const Store = Layer.unwrapScoped(
+  Effect.gen(function* () {
+    const store = TokenStore.layer(yield* MemoryBackend.make, { encryption: [key] })
+    const slow = run(
+      Effect.delay(
+        Effect.sync(() => IssuedToken.make({ accessToken: "theirs", expiresIn: "1 hour" })),
+        "1 second"
+      )
+    )
+    yield* processWith({ shared: { ...issuer(slow), identity: { client: "app" } } }, store)
+    yield* TestClock.adjust("1 millis")
+    return store
+  })
+)
 
 /** `/metrics` with each metric, trigger and outcome, and a name that is not plain. */
 const everything = Effect.gen(function* () {
@@ -46,9 +64,11 @@ const everything = Effect.gen(function* () {
           throttled: issuer(fail({ reason: "Throttled" })),
           invalid: issuer(answer(undefined)),
           hanging: { ...issuer(hang), issueTimeout: "10 seconds" },
-          dying: issuer(die)
+          dying: issuer(die),
+          shared: { ...issuer(die), identity: { client: "app" } }
         })
-      )
+      ),
+      Layer.provide(Store)
     )
   ),
   Effect.tagMetrics("service.name", hostile),
@@ -64,10 +84,12 @@ describe("promtool check metrics", () => {
     assert.deepStrictEqual(promtool(["check", "metrics"], { input: text }), { status: 0, output: "" })
     const families = parse(text)
     assert.deepStrictEqual(families.map(({ name, type }) => `${name} ${type}`).sort(), [
+      "token_cache_lock_wait_seconds histogram",
       "token_cache_lookup_total counter",
       "token_cache_refresh_consecutive_failures gauge",
       "token_cache_refresh_duration_seconds histogram",
       "token_cache_refresh_total counter",
+      "token_cache_store_operation_total counter",
       "token_cache_token_expiration_timestamp_seconds gauge",
       "token_cache_token_issued_timestamp_seconds gauge",
       "token_cache_token_ready gauge",

@@ -19,6 +19,7 @@ const token = (status: TokenStatus) => ({
   name: cut(status.name),
   issuer: status.issuer === undefined ? undefined : cut(status.issuer),
   tenant: status.tenant,
+  sharing: status.sharing,
   state: status.state,
   refreshing: status.refreshing,
   issuedAt: status.issuedAt,

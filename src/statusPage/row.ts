@@ -21,10 +21,11 @@ export const columns = [
  * laid out as cards.
  */
 export const row = ({ key, status }: Row, now?: number): string => {
-  const { consecutiveFailures, issuer, name, reads, refreshing, state, tenant } = status
+  const { consecutiveFailures, issuer, name, reads, refreshing, sharing, state, tenant } = status
   const details = [
     ...(issuer === undefined ? [] : [`<bdi>${Text.shown(issuer)}</bdi>`]),
-    ...(tenant === undefined ? [] : ["tenant"])
+    ...(tenant === undefined ? [] : ["tenant"]),
+    ...(sharing === undefined ? [] : [sharing === "shared" ? "shared" : "not shared: the token store fails"])
   ]
   return [
     `<tr role="row" class="${state}" data-key="${Text.escapeHtml(key)}">`,
