@@ -1,9 +1,11 @@
 import { HttpRouter } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope, TestClock } from "effect"
+import { Effect, Exit, Layer, Logger, Scope, TestClock } from "effect"
 import { StatusPage, TokenCache, TokenMetrics } from "effect-token-cache"
 import { serve } from "../examples/main/serve.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
+import * as MemoryBackend from "./support/memoryBackend.js"
+import { fallible, processOn } from "./support/sharing.js"
 
 const start = Date.UTC(2026, 0, 15, 12, 0, 0)
 
@@ -291,6 +293,21 @@ describe("the page", () => {
         )
       )
     )
+  )
+
+  it.scoped("says whether a token is shared with other processes, or would be if the store worked", () =>
+    Effect.gen(function* () {
+      const { backend, state } = fallible(yield* MemoryBackend.make)
+      const cache = yield* processOn(backend, scripted(succeed("1 hour")))
+      const handler = yield* Effect.provideService(StatusPage.toWebHandler(), TokenCache, cache)
+      yield* cache.token("line")
+      assert.include(yield* read(handler, "/"), "<small>shared</small>")
+      assert.include(yield* read(handler, "/status.json"), '"sharing":"shared"')
+      state.failing = true
+      yield* cache.refresh("line")
+      assert.include(yield* read(handler, "/"), "<small>not shared: the token store fails</small>")
+      assert.include(yield* read(handler, "/status.json"), '"sharing":"local"')
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
   )
 
   it.scoped("remembers the last 100 events", () =>
