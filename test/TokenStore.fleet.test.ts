@@ -13,6 +13,9 @@ const redis = Effect.acquireRelease(
   (server) => Effect.promise(server.stop)
 )
 
+// To see it with more of them: FLEET_SIZE=50 npx vitest run test/TokenStore.fleet.test.ts -t "one token per refresh"
+const size = Number(process.env.FLEET_SIZE ?? 20)
+
 const namesOf = (count: number) => Array.from({ length: count }, (_, index) => `member ${index + 1}`)
 
 const issuing = "/oauth2/v3/token"
@@ -31,6 +34,7 @@ const lineFleet = (size: number) =>
     })
     yield* until("all have one token", () => fleet.sharedToken() !== undefined, 60)
     yield* line.clearRequests
+    const since = Date.now()
     /** Which members have asked the issuer since then. */
     const askers = Effect.map(line.requests, (requests) =>
       requests.filter(({ path }) => path === issuing).map(({ headers }) => headers["x-member"])
@@ -38,7 +42,7 @@ const lineFleet = (size: number) =>
     /** Waits until that many have. */
     const asked = (count: number) =>
       Effect.repeat(Effect.delay(askers, "20 millis"), { until: (askers) => askers.length >= count })
-    return { ...fleet, server, line, askers, asked, find: memberOf(fleet) }
+    return { ...fleet, failures: () => fleet.failures(since), server, line, askers, asked, find: memberOf(fleet) }
   })
 
 const memberOf = (fleet: Fleet) => (name: string | undefined) => {
@@ -61,11 +65,11 @@ const run = (
   test.pipe(Effect.provide(LineEmulator.layer({ statelessLifetime: lifetime })), Effect.scoped, Effect.runPromise)
 
 describe("processes that share a token through Redis", () => {
-  itWithRedis("issue one token per refresh: 20 of them, 3 refreshes, 3 issues", { timeout: 150_000 }, () =>
+  itWithRedis(`issue one token per refresh: ${size} of them, 3 refreshes, 3 issues`, { timeout: 150_000 }, () =>
     run(
       "16 seconds",
       Effect.gen(function* () {
-        const fleet = yield* lineFleet(20)
+        const fleet = yield* lineFleet(size)
         yield* Effect.repeatN(newToken(fleet), 2)
         assert.strictEqual((yield* fleet.askers).length, 3)
         assert.deepStrictEqual(fleet.failures(), [])

@@ -60,7 +60,7 @@ const reads = Effect.gen(function* () {
   const runtime = yield* Effect.runtime<never>()
   let last: string | undefined
   while (true) {
-    yield* Effect.sleep("5 millis")
+    yield* Effect.sleep("20 millis")
     // A read that had to wait for anything would not end in a synchronous run.
     const exit = Runtime.runSyncExit(runtime)(read)
     if (Exit.isFailure(exit)) {

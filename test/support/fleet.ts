@@ -66,8 +66,7 @@ export const startFleet = (names: ReadonlyArray<string>, env: Readonly<Record<st
               refresh: () => void child.stdin.write("refresh\n"),
               /** The last token it has seen. */
               token: () => said.findLast(({ token }) => token !== undefined)?.token,
-              sharing: () => said.findLast(({ token }) => token !== undefined)?.sharing,
-              failures: () => said.filter(({ failed }) => failed !== undefined).map(({ failed }) => failed)
+              sharing: () => said.findLast(({ token }) => token !== undefined)?.sharing
             }
           }),
           ({ signal }) =>
@@ -85,7 +84,11 @@ export const startFleet = (names: ReadonlyArray<string>, env: Readonly<Record<st
         const tokens = new Set(of.map((member) => member.token()))
         return tokens.size === 1 ? [...tokens][0] : undefined
       },
-      failures: () => members.flatMap((member) => member.failures()),
+      /** The reads that have failed, from an instant on. */
+      failures: (since = 0) =>
+        members.flatMap(({ said }) =>
+          said.flatMap(({ at, failed, name }) => (failed === undefined || at < since ? [] : [`${name}: ${failed}`]))
+        ),
       stderr: () => members.map((member) => member.stderr()).join("")
     })
   )
