@@ -236,7 +236,7 @@ export const make = (
           const release = backend.release(group, owner)
           return backend.acquire(group, owner, timeToLive).pipe(
             // It may have been taken all the same, without an answer.
-            Effect.tapError(() => Effect.ignore(release)),
+            Effect.onError(() => Effect.ignore(release)),
             Effect.map((acquired) =>
               acquired
                 ? Option.some<Lease>({

@@ -65,7 +65,7 @@ const shareLocal = (registry: Registry, sharing: Sharing.Sharing): Effect.Effect
         })
       )
     ),
-    Effect.ignore,
+    Effect.catchAllCause(() => Effect.void),
     Effect.zipRight(
       Effect.sync(() => {
         if (sharing.local.size === 0) sharing.anyLocal.unsafeClose()

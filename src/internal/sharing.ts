@@ -1,7 +1,10 @@
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -11,6 +14,7 @@ import type { TokenSource } from "../TokenSource.js"
 import * as TokenStore from "../TokenStore.js"
 import type { Attempt, Entry } from "./entry.js"
 import type { Registry, Report } from "./registry.js"
+import { atMost } from "./time.js"
 import * as TokenState from "./tokenState.js"
 
 /** The store, and the tokens of one layer that are in it. */
@@ -139,8 +143,7 @@ export const obtain = (
   const issueUnder = (held: Held): Effect.Effect<AccessToken, unknown, unknown> =>
     Effect.gen(function* () {
       const issuing = Effect.provideService(Effect.flatMap(issue, accept), TokenStore.CurrentLease, held.lease)
-      // As an exit: the log of a fiber that fails would show an error of the issuer.
-      const issued = yield* Effect.raceFirst(Effect.asSome(Effect.exit(issuing)), untilLost(sharer, held))
+      const issued = yield* Effect.raceFirst(Effect.asSome(inFiber(issuing)), untilLost(sharer, held))
       if (Option.isNone(issued)) {
         return yield* share
       }
@@ -173,6 +176,15 @@ export const obtain = (
   )
   return share
 }
+
+/**
+ * Runs it in a fiber that it may interrupt, and gives its exit. The fiber itself does not fail: the log would show an
+ * error of the issuer.
+ */
+const inFiber = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.flatMap(Effect.fork(Effect.exit(effect)), (fiber) =>
+    Effect.onInterrupt(Effect.map(Fiber.await(fiber), Exit.flatten), () => Fiber.interrupt(fiber))
+  )
 
 interface Held {
   readonly lease: TokenStore.Lease
@@ -218,10 +230,17 @@ const prepare = (
 export const acquire = (sharer: Sharer): Effect.Effect<Option.Option<Held>, TokenStore.StoreError, Scope.Scope> => {
   const { entry, sharing } = sharer
   const millis = Math.ceil(Duration.toMillis(sharing.store.leaseTimeToLive))
-  return Effect.flatMap(Clock.currentTimeNanos, (before) =>
-    Effect.acquireRelease(ask(sharer, "acquire", sharing.store.acquire(entry.shared.key.group)), (lease) =>
-      Option.isSome(lease) ? Effect.ignore(ask(sharer, "release", lease.value.release)) : Effect.void
-    ).pipe(Effect.map(Option.map((lease) => ({ lease, millis, until: before + BigInt(millis) * 1_000_000n }))))
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const before = yield* Clock.currentTimeNanos
+      const acquired = yield* restore(ask(sharer, "acquire", sharing.store.acquire(entry.shared.key.group)))
+      if (Option.isNone(acquired)) {
+        return Option.none()
+      }
+      const lease = acquired.value
+      yield* Effect.addFinalizer(() => Effect.ignore(ask(sharer, "release", lease.release)))
+      return Option.some({ lease, millis, until: before + BigInt(millis) * 1_000_000n })
+    })
   )
 }
 
@@ -305,7 +324,7 @@ export const ask = <A>(
   operation: StoreOperation,
   effect: Effect.Effect<A, TokenStore.StoreError>
 ): Effect.Effect<A, TokenStore.StoreError> =>
-  Effect.tapBoth(effect, {
+  Effect.tapBoth(answered(effect), {
     onSuccess: (answer) => {
       report(registry, { _tag: "Store", operation, outcome: isUnreadable(answer) ? "unreadable" : "success" })
       if (!sharing.failing) {
@@ -326,6 +345,20 @@ export const ask = <A>(
       return Effect.logWarning(`The token store fails, and this process issues its own tokens: ${message}`)
     }
   })
+
+/** A backend of one's own making may die or hang. */
+const answered = <A>(effect: Effect.Effect<A, TokenStore.StoreError>): Effect.Effect<A, TokenStore.StoreError> =>
+  Effect.exit(effect).pipe(
+    atMost(longestAnswer),
+    Effect.flatMap((exit) => exit ?? new TokenStore.StoreError({ message: "it did not answer" })),
+    Effect.catchAllCause((cause) =>
+      Effect.fail(
+        Option.getOrElse(Cause.failureOption(cause), () => new TokenStore.StoreError({ message: "its backend died" }))
+      )
+    )
+  )
+
+const longestAnswer = Duration.seconds(5)
 
 export type StoreOperation = "read" | "acquire" | "renew" | "write" | "release" | "remove"
 

@@ -32,7 +32,7 @@ export const atMost =
       Effect.interruptible,
       // In a fiber of its own: that of a scope that closes may have been interrupted, and could wait for nothing.
       Effect.forkDaemon,
-      Effect.flatMap(Fiber.join)
+      Effect.flatMap((fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interruptFork(fiber)))
     )
 
 /** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
