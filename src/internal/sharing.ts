@@ -120,8 +120,13 @@ export const obtain = (
   issue: Effect.Effect<IssuedToken, unknown, unknown>,
   accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
 ): Effect.Effect<AccessToken, unknown, unknown> => {
-  const { entry } = sharer
+  const { entry, registry } = sharer
   const isCurrent = () => entry.attempt === attempt
+  // From its request on, not from when the attempt began to wait for another process.
+  const issueNow = Effect.suspend(() => {
+    const issuedAt = registry.now()
+    return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
+  })
 
   const takeOver = Effect.map(read(sharer), (stored) => {
     const token = newer(entry, stored, accept)
@@ -138,11 +143,11 @@ export const obtain = (
     return token
   }
 
-  const issueAlone = Effect.map(Effect.flatMap(issue, accept), keep)
+  const issueAlone = Effect.map(issueNow, keep)
 
   const issueUnder = (held: Held): Effect.Effect<AccessToken, unknown, unknown> =>
     Effect.gen(function* () {
-      const issuing = Effect.provideService(Effect.flatMap(issue, accept), TokenStore.CurrentLease, held.lease)
+      const issuing = Effect.provideService(issueNow, TokenStore.CurrentLease, held.lease)
       const issued = yield* Effect.raceFirst(Effect.asSome(inFiber(issuing)), untilLost(sharer, held))
       if (Option.isNone(issued)) {
         return yield* share

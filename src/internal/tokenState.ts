@@ -170,7 +170,7 @@ export const accept = (
   if (state.refused !== undefined && sameToken(state.refused, issued.accessToken)) {
     return invalid("the issuer returned the token that was just invalidated")
   }
-  const from = issuedAtOf(issued, options.startedAt)
+  const from = issuedAtOf(issued, options)
   const lifetime = lifetimeOf(issued, from, options.defaultLifetime)
   if (lifetime === undefined) {
     return invalid("the token has no lifetime: give the source a defaultLifetime")
@@ -209,9 +209,11 @@ const isIssuedToken = (issued: unknown): issued is IssuedToken =>
 
 const isFilled = (value: unknown): boolean => typeof value === "string" && value !== ""
 
-/** Not after the request: the clock of who issued it may be ahead. */
-const issuedAtOf = ({ issuedAt }: IssuedToken, startedAt: number): number =>
-  Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), startedAt) : startedAt
+/** Not in the future: the clock of who issued it may be ahead. */
+const issuedAtOf = (
+  { issuedAt }: IssuedToken,
+  { now, startedAt }: { readonly now: number; readonly startedAt: number }
+): number => (Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), now) : startedAt)
 
 const lifetimeOf = (
   { expiresAt, expiresIn }: IssuedToken,
