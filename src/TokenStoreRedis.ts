@@ -138,8 +138,11 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
   const secretKey = (group: string) => `${prefix}:{${group}}:secret`
   const channel = `${prefix}:changes`
 
+  const connected = whenConnected(redis)
+  const ask = <A>(command: () => Promise<A>) =>
+    Effect.zipRight(connected, Effect.tryPromise({ try: command, catch: toStoreError }))
   const run = (script: string, keys: ReadonlyArray<string>, ...args: ReadonlyArray<string | number>) =>
-    ask(redis, () => redis.eval(script, keys.length, ...keys, ...args))
+    ask(() => redis.eval(script, keys.length, ...keys, ...args))
   const runAsHolder = (script: string, keys: ReadonlyArray<string>, ...args: ReadonlyArray<string | number>) =>
     Effect.map(run(`${ifHeld}\n${script}`, keys, ...args), (done) => done === 1)
 
@@ -165,7 +168,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     remove: (key, generation) => Effect.asVoid(run(scripts.remove, [tokenKey(key)], generation)),
     acquire: (group, owner, timeToLive) =>
       Effect.map(
-        ask(redis, () => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
+        ask(() => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
         (answer) => answer === "OK"
       ),
     renew: (group, owner, timeToLive) => runAsHolder(scripts.renew, [leaseKey(group)], owner, timeToLive),
@@ -173,7 +176,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     changes: changesOf(subscriber, channel),
     readSecret: (group) =>
       Effect.map(
-        ask(redis, () => redis.get(secretKey(group))),
+        ask(() => redis.get(secretKey(group))),
         Option.fromNullable
       ),
     writeSecret: (group, owner, value) =>
@@ -206,24 +209,15 @@ redis.call("SET", KEYS[2], ARGV[2])
 return 1`
 }
 
-const ask = <A>(redis: Redis | Cluster, command: () => Promise<A>): Effect.Effect<A, StoreError> =>
-  Effect.zipRight(connected(redis), Effect.tryPromise({ try: command, catch: toStoreError }))
-
-/** A process that has just started waits for its connection, or it would issue a token of its own. */
-const connected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> =>
-  Effect.async<void>((resume) => {
-    if (redis.status === "ready") {
-      return resume(Effect.void)
-    }
-    const onReady = () => resume(Effect.void)
-    redis.once("ready", onReady)
-    return Effect.sync(() => redis.off("ready", onReady))
-  }).pipe(
-    Effect.timeoutFail({
-      duration: connectTimeout,
-      onTimeout: () => new StoreError({ message: "Redis cannot be reached" })
-    })
-  )
+/** Ends when there is a connection: a process that has just started would issue a token of its own without one. */
+const whenConnected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> => {
+  const ready = Effect.unsafeMakeLatch(redis.status === "ready")
+  redis.on("ready", () => ready.unsafeOpen()).on("close", () => ready.unsafeClose())
+  return Effect.timeoutFail(ready.await, {
+    duration: connectTimeout,
+    onTimeout: () => new StoreError({ message: "Redis cannot be reached" })
+  })
+}
 
 /** The first word of what Redis says, such as READONLY or NOAUTH: the rest may have keys. */
 const toStoreError = (error: unknown): StoreError => {

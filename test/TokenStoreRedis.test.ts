@@ -189,6 +189,28 @@ describe("TokenStoreRedis", () => {
       )
   )
 
+  itWithRedis("is waited for by a thousand tokens without a word", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const warnings: Array<Error> = []
+        const note = (warning: Error) => void warnings.push(warning)
+        process.on("warning", note)
+        yield* Effect.addFinalizer(() => Effect.sync(() => process.off("warning", note)))
+        const names = Array.from({ length: 1000 }, (_, index) => `token ${index}`)
+        const { issue } = Issuer.scripted(Issuer.succeed("1 hour"))
+        const cache = yield* processWith(
+          Object.fromEntries(names.map((name) => [name, { issue, identity: { client: "app" } }])),
+          TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
+        )
+        yield* Effect.forEach(names, cache.token, { concurrency: "unbounded" })
+        const statuses = yield* cache.statuses
+        assert.isTrue(statuses.every(({ sharing }) => sharing === "shared"))
+        assert.deepStrictEqual(warnings, [])
+      })
+    )
+  )
+
   itWithRedis("leaves no connection behind", { timeout: 60_000 }, () =>
     run(
       Effect.gen(function* () {
