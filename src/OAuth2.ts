@@ -12,6 +12,7 @@ import * as OAuth2Client from "./OAuth2Client.js"
 import * as OAuth2Refresh from "./OAuth2Refresh.js"
 import * as OAuth2Request from "./OAuth2Request.js"
 import * as OAuth2Source from "./OAuth2Source.js"
+import { hash } from "./store/encryption.js"
 import type { InvalidOptions } from "./TokenError.js"
 
 export type { Client, KeyClient, PublicClient, SecretClient } from "./OAuth2Client.js"
@@ -81,7 +82,7 @@ export type RefreshTokenOptions<E = never, R = never, R2 = never, R3 = never> = 
 export const clientCredentials = <E = never, R = never>(
   options: ClientCredentialsOptions<E, R>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R>, InvalidOptions> =>
-  OAuth2Source.make(options, "client_credentials", OAuth2Source.exchange)
+  OAuth2Source.make(options, "client_credentials", OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
  * Issues tokens by any grant that is one request, such as a JWT bearer assertion or a token exchange. Where the grant type
@@ -123,7 +124,7 @@ export const clientCredentials = <E = never, R = never>(
 export const grant = <E = never, R = never>(
   options: GrantOptions<E, R>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R>, InvalidOptions> =>
-  OAuth2Source.make(options, options.grantType, OAuth2Source.exchange)
+  OAuth2Source.make(options, options.grantType, OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
  * Issues tokens with a refresh token, which the server may replace each time (rotation): the new one is given to
@@ -131,8 +132,8 @@ export const grant = <E = never, R = never>(
  * time, whatever the number of caches that this source is in. From when it is sent neither a time limit nor the end of the
  * cache interrupts it: for as long as the process and its `HttpClient` live, no new token is lost.
  *
- * Where there is a `TokenStore`, all processes use one refresh token, one at a time. It is used under the lease of the store
- * alone: while the store fails no token is issued. One name of the cache has one refresh token.
+ * Where there is a `TokenStore`, all processes that begin with the same refresh token, or have the same `identity`, use
+ * one, one at a time. It is used under the lease of the store alone: while the store fails no token is issued.
  *
  * `invalid_grant` is a permanent `Rejected`: a new login is needed. A token that the server has replaced is not sent
  * again, for servers take that for theft and revoke all that came of the login. Only when an answer is lost, and with it
@@ -166,13 +167,14 @@ export const grant = <E = never, R = never>(
 export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
   options: RefreshTokenOptions<E, R, R2, R3>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R | R2 | R3>, InvalidOptions> => {
-  const { issueTimeout = "30 seconds", persist } = options
-  const load = Effect.isEffect(options.refreshToken)
-    ? options.refreshToken
-    : Effect.succeed(OAuth2Client.redacted(options.refreshToken))
+  const { issueTimeout = "30 seconds", persist, refreshToken } = options
+  const load = Effect.isEffect(refreshToken) ? refreshToken : Effect.succeed(OAuth2Client.redacted(refreshToken))
+  const identity = Effect.isEffect(refreshToken)
+    ? options.identity
+    : OAuth2Source.identify(options, hash([Redacted.value(OAuth2Client.redacted(refreshToken))]))
   // Made here and not by the effect: a source that is made twice has one refresh token all the same.
   const rotate = OAuth2Refresh.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
-  return OAuth2Source.make(options, "refresh_token", (request) =>
+  return OAuth2Source.make(options, "refresh_token", identity, (request) =>
     Effect.flatMap(
       rotate((refreshToken) => OAuth2Request.post(withRefreshToken(request, refreshToken))),
       (answer) => OAuth2Request.toToken(answer, request)

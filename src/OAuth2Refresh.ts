@@ -158,17 +158,18 @@ const catchUp = (memory: Memory, shared: Option.Option<Shared>): Memory => {
     : memory
 }
 
-/** None without a store. With one, the refresh token is not used but under its lease: two processes would spend it. */
-const currentLease: Effect.Effect<Option.Option<TokenStore.Lease>, IssueError> = Effect.gen(function* () {
-  const lease = yield* Effect.serviceOption(TokenStore.CurrentLease)
-  return Option.isNone(lease) && Option.isSome(yield* Effect.serviceOption(TokenStore.TokenStore))
-    ? yield* new IssueError({
-        reason: "Unreachable",
-        message: "the refresh token is used under the lease of the token store alone, and there is none",
-        advice: "Check the token store."
-      })
-    : lease
-})
+/** None of a token that is not shared. Of one that is, the refresh token is used under the lease alone, or it is spent. */
+const currentLease: Effect.Effect<Option.Option<TokenStore.Lease>, IssueError> = Effect.flatMap(
+  Effect.serviceOption(TokenStore.CurrentLease),
+  (lease) =>
+    Option.isSome(lease) && Option.isNone(lease.value)
+      ? new IssueError({
+          reason: "Unreachable",
+          message: "the refresh token is used under the lease of the token store alone, and the store fails",
+          advice: "Check the token store."
+        })
+      : Effect.succeed(Option.flatten(lease))
+)
 
 const SharedJson = Schema.parseJson(
   Schema.Struct({ current: Schema.Redacted(Schema.String), spent: Schema.Array(Schema.Redacted(Schema.String)) })
@@ -179,9 +180,13 @@ const readShared = (
 ): Effect.Effect<Option.Option<Shared>, TokenStore.StoreError> =>
   Option.isNone(lease)
     ? Effect.succeedNone
-    : Effect.map(
-        lease.value.readSecret,
-        Option.flatMap((secret) => Schema.decodeOption(SharedJson)(Redacted.value(secret)))
+    : Effect.flatMap(lease.value.readSecret, (secret) =>
+        Effect.transposeMapOption(secret, (secret) =>
+          Effect.mapError(
+            Schema.decodeOption(SharedJson)(Redacted.value(secret)),
+            () => new TokenStore.StoreError({ message: "the secret is no refresh token" })
+          )
+        )
       )
 
 const writeShared = (

@@ -54,8 +54,9 @@ export interface RequestOptions<out E = never, out R = never> extends RefreshPol
   /** Further parameters, or an effect that makes them anew for each attempt. Default: none. */
   readonly parameters?: Parameters | Effect.Effect<Parameters, E, R> | undefined
   /**
-   * What the token depends on, for a `TokenStore`. Default: server, client, grant type, scope, audience, resource and the
-   * parameters that are not `Redacted`; none, so that the token is not shared, where an effect makes the parameters.
+   * What the token depends on, for a `TokenStore`. Default: server, client, grant type, scope, audience, resource,
+   * parameters, and the refresh token to begin with, by its hash. None, so that the token is not shared, where an effect
+   * makes the parameters or loads the refresh token, or a parameter is `Redacted`.
    */
   readonly identity?: TokenSource.TokenIdentity | undefined
   /** How long an attempt may take. Default: 30 seconds. */
@@ -98,6 +99,7 @@ export const exchange: Exchange<never> = (request) =>
 export const make = <E, R, R2>(
   options: RequestOptions<E, R> & OAuth2Client.Client,
   grantType: string,
+  identity: TokenSource.TokenIdentity | undefined,
   exchange: Exchange<R2>
 ): Effect.Effect<OAuth2Source<E, R | R2>, InvalidOptions> =>
   Effect.gen(function* () {
@@ -114,7 +116,6 @@ export const make = <E, R, R2>(
       return yield* options.requireScope === true ? checkScope(issued, parameters) : Effect.succeed(issued)
     }).pipe(Effect.tapErrorCause(() => forget))
     const issuer = `oauth2 ${grantType}`
-    const identity = options.identity ?? identify(options)
     return {
       issuer,
       identity,
@@ -152,18 +153,26 @@ const toSearchParams = <E, R>(options: RequestOptions<E, R>): Effect.Effect<URLS
 const toValues = (value: Parameters[string]): ReadonlyArray<string | Redacted.Redacted<string>> =>
   value === undefined ? [] : Redacted.isRedacted(value) || typeof value === "string" ? [value] : value
 
-const identify = <E, R>(options: RequestOptions<E, R> & OAuth2Client.Client): TokenSource.TokenIdentity | undefined => {
+/**
+ * What a token depends on, as far as the options tell: who logged in is in no other option of a refresh token, and what a
+ * secret parameter says is not for a store.
+ *
+ * @internal
+ */
+export const identify = <E, R>(
+  options: RequestOptions<E, R> & OAuth2Client.Client,
+  login = ""
+): TokenSource.TokenIdentity | undefined => {
   const { audience, clientId = "", parameters = {}, resource, scope, server } = options
-  if (Effect.isEffect(parameters)) {
+  if (options.identity !== undefined) {
+    return options.identity
+  }
+  if (Effect.isEffect(parameters) || Object.values(parameters).flatMap(toValues).some(Redacted.isRedacted)) {
     return undefined
   }
-  const request = Object.entries({ ...parameters, scope, audience, resource }).map(([name, value]) => [
-    name,
-    toValues(value).filter((value) => !Redacted.isRedacted(value))
-  ])
   return {
-    client: JSON.stringify([typeof server === "string" ? server : server.issuer, clientId]),
-    request: JSON.stringify(request)
+    client: JSON.stringify([typeof server === "string" ? server : server.issuer, clientId, login]),
+    request: JSON.stringify({ ...parameters, scope, audience, resource })
   }
 }
 

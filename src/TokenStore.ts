@@ -18,7 +18,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { invalidDuration } from "./RefreshPolicy.js"
-import type { Backend, Change, Key, StoreError } from "./store/backend.js"
+import { type Backend, type Change, type Key, StoreError } from "./store/backend.js"
 import * as Encryption from "./store/encryption.js"
 import * as File from "./store/file.js"
 import type { InvalidOptions } from "./TokenError.js"
@@ -92,6 +92,7 @@ export interface Lease {
   /** `false` if the lease is no longer held. */
   readonly renew: Effect.Effect<boolean, StoreError>
   readonly release: Effect.Effect<void, StoreError>
+  /** One that cannot be decrypted is an error: whoever has its key goes on using it. */
   readonly readSecret: Effect.Effect<Option.Option<Redacted.Redacted<string>>, StoreError>
   /** `false` if the lease is no longer held. */
   readonly writeSecret: (secret: Redacted.Redacted<string>) => Effect.Effect<boolean, StoreError>
@@ -143,15 +144,15 @@ export class TokenStore extends /* @__PURE__ */ Context.Tag("effect-token-cache/
 >() {}
 
 /**
- * The lease that an attempt issues under; an `issue` effect finds it in its context, and can keep a secret there that
- * each use replaces, such as a refresh token. It is absent where no store is in use, or while the store fails.
+ * The lease that an attempt of a shared token issues under, or `none` while the store fails. An `issue` effect finds it in
+ * its context, and can keep a secret there that each use replaces, such as a refresh token.
  *
  * @since 0.1.0
  * @category tags
  */
 export class CurrentLease extends /* @__PURE__ */ Context.Tag("effect-token-cache/TokenStore/CurrentLease")<
   CurrentLease,
-  Lease
+  Option.Option<Lease>
 >() {}
 
 /**
@@ -243,9 +244,14 @@ export const make = (
                     write: (key, generation, token) => write(backend, cipher, { key, owner, generation, token }),
                     renew: backend.renew(group, owner, timeToLive),
                     release,
-                    readSecret: Effect.map(
-                      backend.readSecret(group),
-                      Option.flatMap((value) => Option.map(cipher.decrypt(value, secretPlace(group)), Redacted.make))
+                    readSecret: Effect.flatMap(backend.readSecret(group), (value) =>
+                      Effect.transposeMapOption(value, (value) =>
+                        Effect.mapBoth(cipher.decrypt(value, secretPlace(group)), {
+                          onFailure: () =>
+                            new StoreError({ message: "the secret cannot be decrypted: check TOKEN_STORE_KEYS" }),
+                          onSuccess: Redacted.make
+                        })
+                      )
                     ),
                     writeSecret: (secret) =>
                       Effect.suspend(() =>

@@ -444,7 +444,7 @@ describe("encryption", () => {
       )
       assert.deepStrictEqual(yield* moved.read(b), { generation: 1, unreadable: true })
       const other = Option.getOrThrow(yield* moved.acquire(b.group))
-      assert.isTrue(Option.isNone(yield* other.readSecret))
+      assert.strictEqual((yield* Effect.flip(other.readSecret))._tag, "StoreError")
       assert.strictEqual(Issuer.value(Option.getOrThrow(yield* lease.readSecret)), "secret of a")
     })
   )

@@ -26,7 +26,8 @@ export interface Sharing {
   readonly local: Set<SharedEntry>
   /** Open while there are any. */
   readonly anyLocal: Effect.Latch
-  failing: boolean
+  /** What it was asked for when it failed, until it does that. */
+  failing: StoreOperation | undefined
   /** It failed moments ago, and is left alone until then. */
   failingUntil: number
   /** What would be said of each token is said once. */
@@ -51,7 +52,7 @@ export const make = (store: TokenStore.TokenStoreService): Sharing => ({
   entries: new Map(),
   local: new Set(),
   anyLocal: Effect.unsafeMakeLatch(false),
-  failing: false,
+  failing: undefined,
   failingUntil: 0,
   said: new Set()
 })
@@ -143,11 +144,11 @@ export const obtain = (
     return token
   }
 
-  const issueAlone = Effect.map(issueNow, keep)
+  const issueAlone = Effect.map(Effect.provideService(issueNow, TokenStore.CurrentLease, Option.none()), keep)
 
   const issueUnder = (held: Held): Effect.Effect<AccessToken, unknown, unknown> =>
     Effect.gen(function* () {
-      const issuing = Effect.provideService(issueNow, TokenStore.CurrentLease, held.lease)
+      const issuing = Effect.provideService(issueNow, TokenStore.CurrentLease, Option.some(held.lease))
       const issued = yield* Effect.raceFirst(Effect.asSome(inFiber(issuing)), untilLost(sharer, held))
       if (Option.isNone(issued)) {
         return yield* share
@@ -332,10 +333,10 @@ export const ask = <A>(
   Effect.tapBoth(answered(effect), {
     onSuccess: (answer) => {
       report(registry, { _tag: "Store", operation, outcome: isUnreadable(answer) ? "unreadable" : "success" })
-      if (!sharing.failing) {
+      if (sharing.failing !== operation) {
         return Effect.void
       }
-      sharing.failing = false
+      sharing.failing = undefined
       return Effect.logInfo("The token store works again")
     },
     onFailure: ({ message }) => {
@@ -343,10 +344,10 @@ export const ask = <A>(
       if (operation === "read" || operation === "acquire") {
         sharing.failingUntil = registry.now() + leaveAlone
       }
-      if (sharing.failing) {
+      if (sharing.failing !== undefined) {
         return Effect.void
       }
-      sharing.failing = true
+      sharing.failing = operation
       return Effect.logWarning(`The token store fails, and this process issues its own tokens: ${message}`)
     }
   })
