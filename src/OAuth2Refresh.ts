@@ -64,7 +64,7 @@ export const make = <R>({ load, persist, requestTimeout }: Store<R>): Rotation<R
       memory = catchUp(recall(memory, Redacted.isRedacted(value) ? value : Redacted.make(value)), shared)
       return memory.current
     }).pipe(
-      Effect.catchAllCause((cause) => Effect.fail(failure("the refresh token could not be loaded", cause))),
+      Effect.mapErrorCause(notLoaded),
       Effect.filterOrFail(
         (token) => Redacted.value(token) !== "",
         () =>
@@ -115,6 +115,10 @@ export const make = <R>({ load, persist, requestTimeout }: Store<R>): Rotation<R
     lock.withPermits(1)(
       Effect.gen(function* () {
         const lease = yield* currentLease
+        if (memory?.unsaved) {
+          // Others may have gone on from the one that could not be persisted.
+          memory = catchUp(memory, yield* Effect.mapErrorCause(readShared(lease), notLoaded))
+        }
         yield* Effect.uninterruptible(save(lease))
         const token = yield* current(lease)
         return yield* send(token).pipe(
@@ -219,6 +223,8 @@ const bounded =
     )
 
 const isSame = (one: Token, other: Token): boolean => Redacted.value(one) === Redacted.value(other)
+
+const notLoaded = (cause: Cause.Cause<unknown>) => Cause.fail(failure("the refresh token could not be loaded", cause))
 
 /** With nothing of the original error but its tag or name: it may hold a token. */
 const failure = (what: string, cause: Cause.Cause<unknown>): IssueError => {

@@ -21,7 +21,7 @@ import { invalidDuration } from "./RefreshPolicy.js"
 import { type Backend, type Change, type Key, StoreError } from "./store/backend.js"
 import * as Encryption from "./store/encryption.js"
 import * as File from "./store/file.js"
-import type { InvalidOptions } from "./TokenError.js"
+import { InvalidOptions } from "./TokenError.js"
 
 export { type Backend, type BackendValue, type Change, type Key, StoreError } from "./store/backend.js"
 
@@ -48,7 +48,7 @@ export interface TokenStoreOptions {
   readonly encryption?: ReadonlyArray<EncryptionKey> | "none" | undefined
   /**
    * How long a process that issues a token is waited for if nothing more is heard of it. It renews its lease three times
-   * as often. Default: 10 seconds.
+   * as often. At least a second; default: 10 seconds.
    */
   readonly leaseTimeToLive?: Duration.DurationInput | undefined
 }
@@ -220,6 +220,12 @@ export const make = (
       return yield* invalid
     }
     const leaseTimeToLive = Duration.decode(options.leaseTimeToLive ?? "10 seconds")
+    if (Duration.lessThan(leaseTimeToLive, "1 second")) {
+      return yield* new InvalidOptions({
+        option: "leaseTimeToLive",
+        message: `leaseTimeToLive is at least a second, not ${Duration.format(leaseTimeToLive)}`
+      })
+    }
     const encryption = options.encryption ?? (yield* keysFromConfig)
     const cipher = encryption === "none" ? Encryption.none : yield* Encryption.make(encryption)
     return {

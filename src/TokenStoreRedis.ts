@@ -212,7 +212,11 @@ return 1`
 /** Ends when there is a connection: a process that has just started would issue a token of its own without one. */
 const whenConnected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> => {
   const ready = Effect.unsafeMakeLatch(redis.status === "ready")
-  redis.on("ready", () => ready.unsafeOpen()).on("close", () => ready.unsafeClose())
+  redis
+    .on("ready", () => ready.unsafeOpen())
+    .on("close", () => ready.unsafeClose())
+    // From then on a command fails at once.
+    .on("end", () => ready.unsafeOpen())
   return Effect.timeoutFail(ready.await, {
     duration: connectTimeout,
     onTimeout: () => new StoreError({ message: "Redis cannot be reached" })

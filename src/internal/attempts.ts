@@ -9,6 +9,7 @@ import * as RefreshPolicy from "../RefreshPolicy.js"
 import { IssueError, type TokenUnavailable } from "../TokenError.js"
 import * as Attempt from "./attempt.js"
 import type * as Entry from "./entry.js"
+import * as Obtaining from "./obtaining.js"
 import type { Registry } from "./registry.js"
 import * as Scheduling from "./scheduling.js"
 import * as Sharing from "./sharing.js"
@@ -82,11 +83,11 @@ const obtain = (
   attempt: Entry.Attempt
 ): Effect.Effect<AccessToken, unknown, unknown> => {
   const { sharing } = registry
-  const issue = Effect.suspend(() => entry.source.issue)
+  const issue = Effect.scoped(Effect.suspend(() => entry.source.issue))
   const acceptIssued = (issued: IssuedToken) => accept(registry, entry, attempt, issued)
   return sharing !== undefined && Sharing.isShared(entry)
-    ? Sharing.obtain({ registry, sharing, entry }, attempt, issue, acceptIssued)
-    : Effect.flatMap(Effect.scoped(issue), acceptIssued)
+    ? Obtaining.obtain({ registry, sharing, entry }, attempt, issue, acceptIssued)
+    : Effect.flatMap(issue, acceptIssued)
 }
 
 const accept = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt, issued: IssuedToken) => {

@@ -5,8 +5,11 @@ import * as Stream from "effect/Stream"
 import type { IssuedToken } from "../IssuedToken.js"
 import type { Change, StoreError } from "../TokenStore.js"
 import * as Attempts from "./attempts.js"
-import type { Registry } from "./registry.js"
+import * as Lease from "./lease.js"
+import { findNewer } from "./obtaining.js"
+import type { Registry, Report } from "./registry.js"
 import * as Sharing from "./sharing.js"
+import { ask } from "./storeAccess.js"
 import * as TokenState from "./tokenState.js"
 
 /**
@@ -14,43 +17,60 @@ import * as TokenState from "./tokenState.js"
  * while the store failed into it once it works again.
  */
 export const follow = (registry: Registry, sharing: Sharing.Sharing): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.zipRight(
-    Effect.forkScoped(
+  Effect.gen(function* () {
+    registry.listeners.add((report) => onReport(registry, sharing, report))
+    yield* Effect.forkScoped(
       sharing.store.changes.pipe(
         Stream.runForEach((change) => Effect.sync(() => onChange(registry, sharing, change))),
         Effect.catchAllCause((cause) =>
           Effect.logError("Tokens of other processes are noticed only when an attempt is due", cause)
         )
       )
-    ),
-    Effect.forkScoped(Effect.forever(shareLocal(registry, sharing)))
-  )
+    )
+    yield* Effect.forkScoped(Effect.forever(shareLocal(registry, sharing)))
+  })
 
 const onChange = (registry: Registry, sharing: Sharing.Sharing, { generation, key }: Change): void => {
   const entry = sharing.entries.get(Sharing.textOf(key))
-  if (entry === undefined || generation <= entry.shared.generation) {
+  if (entry === undefined || (entry.shared.state === "shared" && generation === entry.shared.generation)) {
     return
   }
   if (isAtRest(entry)) {
     registry.fibers.fork(Effect.ignore(adoptNewer({ registry, sharing, entry })))
   } else {
+    entry.shared.missed = true
     entry.shared.written.unsafeOpen()
+  }
+}
+
+/** What an attempt that failed has missed is not left for the next one. */
+const onReport = (registry: Registry, sharing: Sharing.Sharing, report: Report): void => {
+  if (report._tag === "Attempt" && Sharing.isShared(report.entry)) {
+    const { entry } = report
+    const { missed } = entry.shared
+    entry.shared.missed = false
+    if (missed && report.outcome !== "success") {
+      registry.fibers.fork(Effect.ignore(adoptNewer({ registry, sharing, entry })))
+    }
   }
 }
 
 const isAtRest = ({ state }: Sharing.SharedEntry): boolean => state.attempt === "none" && !state.stopped
 
-const adoptNewer = (sharer: Sharing.Sharer): Effect.Effect<boolean, StoreError> =>
-  Effect.map(Sharing.read(sharer), (stored) => {
-    const { entry, registry } = sharer
-    const newer = Sharing.newer(entry, stored, (issued) => acceptNow(registry, entry, issued))
-    if (Option.isNone(newer) || stored.token === undefined || !isAtRest(entry)) {
-      return false
+const adoptNewer = (sharer: Sharing.Sharer): Effect.Effect<boolean, StoreError> => {
+  const { entry, registry } = sharer
+  return Effect.map(
+    findNewer(sharer, (issued) => acceptNow(registry, entry, issued)),
+    ({ newer, stored }) => {
+      if (Option.isNone(newer) || stored.token === undefined || !isAtRest(entry)) {
+        return false
+      }
+      Sharing.becomeShared(sharer, stored.generation)
+      Attempts.adopt(registry, entry, stored.token)
+      return true
     }
-    Sharing.becomeShared(sharer, stored.generation)
-    Attempts.adopt(registry, entry, stored.token)
-    return true
-  })
+  )
+}
 
 const acceptNow = ({ now, options: { leeway } }: Registry, entry: Sharing.SharedEntry, issued: IssuedToken) =>
   TokenState.accept(entry.state, issued, { startedAt: now(), now: now(), leeway, defaultLifetime: undefined })
@@ -85,13 +105,13 @@ const shareOne = (sharer: Sharing.Sharer): Effect.Effect<void, StoreError, Scope
       sharing.local.delete(entry)
       return
     }
-    const held = yield* Sharing.acquire(sharer)
+    const held = yield* Lease.acquire(sharer)
     const adopted = yield* adoptNewer(sharer)
     if (adopted || Option.isNone(held) || entry.state.token !== token) {
       return
     }
     const generation = entry.shared.generation + 1
-    const written = yield* Sharing.ask(sharer, "write", held.value.lease.write(entry.shared.key, generation, token))
+    const written = yield* ask(sharer, "write", held.value.lease.write(entry.shared.key, generation, token))
     if (written && entry.state.token === token) {
       Sharing.becomeShared(sharer, generation)
     }

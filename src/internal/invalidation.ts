@@ -7,6 +7,7 @@ import type * as Entry from "./entry.js"
 import type { Registry, UnauthorizedAction } from "./registry.js"
 import * as Scheduling from "./scheduling.js"
 import * as Sharing from "./sharing.js"
+import { withdraw } from "./storeAccess.js"
 import * as TokenState from "./tokenState.js"
 
 /** Drops the token if it is still the current one: see `TokenCache.invalidate`. */
@@ -27,7 +28,7 @@ export const invalidate = (
     }
     const at = now()
     if (registry.sharing !== undefined && Sharing.isShared(entry)) {
-      registry.fibers.fork(Sharing.withdraw({ registry, sharing: registry.sharing, entry }, token))
+      registry.fibers.fork(withdraw({ registry, sharing: registry.sharing, entry }, token))
     }
     publish({ _tag: "Invalidated", name: entry.name, at })
     switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {

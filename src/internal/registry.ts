@@ -11,6 +11,7 @@ import * as Entry from "./entry.js"
 import * as Fibers from "./fibers.js"
 import * as Places from "./places.js"
 import * as Sharing from "./sharing.js"
+import type { StoreOperation } from "./storeAccess.js"
 import { watchSetBack } from "./time.js"
 import * as TokenState from "./tokenState.js"
 
@@ -28,7 +29,7 @@ export interface AttemptReport {
 export type Report =
   | AttemptReport
   | { readonly _tag: "Unauthorized"; readonly entry: Entry.Entry; readonly action: UnauthorizedAction }
-  | { readonly _tag: "Store"; readonly operation: Sharing.StoreOperation; readonly outcome: StoreOutcome }
+  | { readonly _tag: "Store"; readonly operation: StoreOperation; readonly outcome: StoreOutcome }
   | { readonly _tag: "LeaseWait"; readonly millis: number }
 
 export type StoreOutcome = "success" | "failure" | "unreadable"

@@ -22,13 +22,15 @@ export const nextTurn: Effect.Effect<void> = Effect.async((resume) => {
  * Gives `undefined` if the effect takes longer, and leaves it behind. In real time: nobody moves a test's clock while a
  * scope closes.
  */
-export const atMost =
-  (duration: Duration.Duration) =>
+export const atMost = (duration: Duration.Duration) => unless(Effect.withClock(Effect.sleep(duration), Clock.make()))
+
+/** The same in the time of Effect's `Clock`. */
+export const within = (duration: Duration.Duration) => unless(Effect.sleep(duration))
+
+const unless =
+  (tooLong: Effect.Effect<void>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | undefined, E, R> =>
-    Effect.raceFirst(
-      Effect.disconnect(self),
-      Effect.as(Effect.withClock(Effect.sleep(duration), Clock.make()), undefined)
-    ).pipe(
+    Effect.raceFirst(Effect.disconnect(self), Effect.as(tooLong, undefined)).pipe(
       Effect.interruptible,
       // In a fiber of its own: that of a scope that closes may have been interrupted, and could wait for nothing.
       Effect.forkDaemon,

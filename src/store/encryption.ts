@@ -69,8 +69,9 @@ export const invalidKeys = (keys: ReadonlyArray<EncryptionKey>): string | undefi
   if (keys.some(({ id }) => !/^[\w-]{1,32}$/.test(id)) || new Set(keys.map(({ id }) => id)).size < keys.length) {
     return "each key has an id of its own, of up to 32 letters, digits, - and _"
   }
-  const unfit = keys.find(({ key }) => toBytes(key).length !== 32)
-  return unfit && `the key "${unfit.id}" is not 32 bytes in base64, as openssl rand -base64 32 makes them`
+  // By its number: what stands where the id should may be a key.
+  const unfit = keys.findIndex(({ key }) => toBytes(key).length !== 32) + 1
+  return unfit === 0 ? undefined : `key ${unfit} is not 32 bytes in base64, as openssl rand -base64 32 makes them`
 }
 
 /** Tells texts apart without telling them. */

@@ -138,6 +138,11 @@ export const make = (directory: string): Effect.Effect<Backend, StoreError, File
           }
           const number = Option.match(last, { onNone: () => 1, onSome: ({ number }) => number + 1 })
           yield* create(`${group}.${number}.lease`, { value: owner, generation: 0, until: now + timeToLive })
+          // Who was stopped before it created the file may be late: its number has been used, and removed.
+          const [highest] = yield* list(group, "lease")
+          if (highest !== undefined && highest.number > number) {
+            return false
+          }
           yield* removeBelow(group, "lease", number)
           return true
         }).pipe(
@@ -159,9 +164,9 @@ export const make = (directory: string): Effect.Effect<Backend, StoreError, File
       changes: fs.watch(directory).pipe(
         Stream.filterMap(({ path: file }) => parseTokenName(path.basename(file))),
         Stream.mapEffect((key) =>
-          Effect.map(
-            readToken(key),
-            Option.map(({ generation }) => ({ key, generation }))
+          readToken(key).pipe(
+            Effect.map(Option.map(({ generation }) => ({ key, generation }))),
+            Effect.orElseSucceed(Option.none)
           )
         ),
         Stream.filterMap((change) => change),
