@@ -185,9 +185,12 @@ export const shortLivedFromConfig: Effect.Effect<LineSource, ConfigError.ConfigE
 
 type Identified = Pick<LineTokens.SecretOptions, "baseUrl" | "channelId">
 
-const identify = ({ baseUrl = LineApi.defaultBaseUrl, channelId }: Identified): TokenSource.TokenIdentity => ({
-  client: `${baseUrl} ${channelId}`
-})
+/** None of a base URL that cannot be used, which may hold a secret. */
+const identify = ({ baseUrl = LineApi.defaultBaseUrl, channelId }: Identified): TokenSource.TokenIdentity | undefined =>
+  Either.match(LineApi.parseBaseUrl(baseUrl), {
+    onLeft: () => undefined,
+    onRight: (url) => ({ client: `${url} ${channelId}` })
+  })
 
 const issueBySecret = (path: string, options: LineTokens.SecretOptions): LineSource["issue"] => {
   const { channelId, baseUrl } = options

@@ -12,7 +12,6 @@ import * as OAuth2Client from "./OAuth2Client.js"
 import * as OAuth2Refresh from "./OAuth2Refresh.js"
 import * as OAuth2Request from "./OAuth2Request.js"
 import * as OAuth2Source from "./OAuth2Source.js"
-import { hash } from "./store/encryption.js"
 import type { InvalidOptions } from "./TokenError.js"
 
 export type { Client, KeyClient, PublicClient, SecretClient } from "./OAuth2Client.js"
@@ -171,7 +170,7 @@ export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
   const load = Effect.isEffect(refreshToken) ? refreshToken : Effect.succeed(OAuth2Client.redacted(refreshToken))
   const identity = Effect.isEffect(refreshToken)
     ? options.identity
-    : OAuth2Source.identify(options, hash([Redacted.value(OAuth2Client.redacted(refreshToken))]))
+    : OAuth2Source.identify(options, Redacted.value(OAuth2Client.redacted(refreshToken)))
   // Made here and not by the effect: a source that is made twice has one refresh token all the same.
   const rotate = OAuth2Refresh.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
   return OAuth2Source.make(options, "refresh_token", identity, (request) =>

@@ -13,6 +13,7 @@ import * as OAuth2Client from "./OAuth2Client.js"
 import * as OAuth2Request from "./OAuth2Request.js"
 import * as OAuth2Server from "./OAuth2Server.js"
 import type { IssueOutcome, RefreshPolicyOptions } from "./RefreshPolicy.js"
+import { hash } from "./store/encryption.js"
 import { InvalidOptions, IssueError } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
 
@@ -170,9 +171,10 @@ export const identify = <E, R>(
   if (Effect.isEffect(parameters) || Object.values(parameters).flatMap(toValues).some(Redacted.isRedacted)) {
     return undefined
   }
+  // Hashed, for a source is not secret, and a parameter may be.
   return {
-    client: JSON.stringify([typeof server === "string" ? server : server.issuer, clientId, login]),
-    request: JSON.stringify({ ...parameters, scope, audience, resource })
+    client: hash([typeof server === "string" ? server : server.issuer, clientId, login]),
+    request: hash([JSON.stringify({ ...parameters, scope, audience, resource })])
   }
 }
 
