@@ -105,7 +105,7 @@ export const connect = (options: TokenStoreRedisOptions): Effect.Effect<Backend,
     const settings: RedisOptions = {
       commandTimeout: Math.ceil(Duration.toMillis(commandTimeout)),
       connectTimeout: Duration.toMillis(connectTimeout),
-      // A command fails at once while there is no connection: who waits for a token does not wait for Redis.
+      // Without a connection a command is not kept for later: see whenConnected for how long it waits.
       maxRetriesPerRequest: 1,
       enableOfflineQueue: false,
       retryStrategy: (times) => Math.min(times * 100, 2000)

@@ -160,6 +160,19 @@ describe("processes that share a store", () => {
     })
   )
 
+  it.scoped("say so when it was another process that did not issue in time", () =>
+    Effect.gen(function* () {
+      const backend = yield* MemoryBackend.make
+      yield* processOn(backend, { issue: Effect.never })
+      yield* TestClock.adjust("1 millis")
+      const other = yield* processOn(backend, { ...Issuer.scripted(hour), issueTimeout: "3 seconds" })
+      yield* TestClock.adjust("3 seconds")
+      const { lastError } = yield* status(other)
+      assert.deepInclude(lastError, { reason: "Timeout" })
+      assert.include(lastError?.message, "another process had the lease")
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.scoped("renew the lease while they issue, however long it takes", () =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make

@@ -39,6 +39,7 @@ const run = (
     fiber: undefined,
     counted: false,
     trigger: entry.trigger ?? "schedule",
+    waits: false,
     span: undefined
   }
   entry.wanted = false
@@ -59,7 +60,8 @@ const run = (
 export const timeOut = (registry: Registry, entry: Entry.Entry, attempt: Entry.Attempt): void => {
   const { fiber } = attempt
   Attempt.noteOutcome(attempt, "timeout")
-  conclude(registry, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout" })))
+  const message = attempt.waits ? "another process had the lease of this token, and issued none in time" : undefined
+  conclude(registry, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message })))
   fiber?.unsafeInterruptAsFork(FiberId.none)
 }
 

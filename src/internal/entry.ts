@@ -64,6 +64,8 @@ export interface Attempt {
   /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
   counted: boolean
   trigger: Trigger
+  /** It waits for another process to issue the token. */
+  waits: boolean
   /** There once the fiber has begun. */
   span: Tracer.Span | undefined
 }

@@ -88,7 +88,7 @@ export const obtain = (
       return Option.getOrElse(theirs, () => keep(token))
     })
 
-  const share: Effect.Effect<AccessToken, unknown, unknown> = prepare(sharer, takeOver).pipe(
+  const share: Effect.Effect<AccessToken, unknown, unknown> = prepare(sharer, attempt, takeOver).pipe(
     Effect.either,
     Effect.flatMap((prepared) =>
       Either.isLeft(prepared)
@@ -105,6 +105,7 @@ export const obtain = (
 /** Gives a newer token, or the lease. */
 const prepare = (
   sharer: Sharer,
+  attempt: Attempt,
   takeOver: Effect.Effect<Option.Option<AccessToken>, TokenStore.StoreError>
 ): Effect.Effect<AccessToken | Lease.Held, TokenStore.StoreError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -128,9 +129,16 @@ const prepare = (
         if (turn > 0) report(registry, { _tag: "LeaseWait", millis: Number(now - since) / 1e6 })
         return Option.isSome(theirs) ? theirs.value : Option.getOrThrow(mine)
       }
+      attempt.waits = true
       yield* Effect.raceFirst(entry.shared.written.await, Effect.sleep(pollInterval))
     }
-  })
+  }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        attempt.waits = false
+      })
+    )
+  )
 
 /** What is stored, and the token of it if that is one to go over to. */
 export const findNewer = (
