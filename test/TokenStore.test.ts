@@ -301,6 +301,31 @@ describe("while the store fails", () => {
     })
   )
 
+  it.scoped("each outage is said, also where the one before began with a refused token", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryBackend.make
+      const { backend, state } = fallible(memory)
+      const [, lines] = yield* logged(
+        Effect.gen(function* () {
+          const cache = yield* processOn(
+            { ...backend, remove: () => Effect.fail(new TokenStore.StoreError({ message: "not this" })) },
+            Issuer.scripted(hour)
+          )
+          yield* cache.invalidate("line", yield* cache.token("line"))
+          yield* TestClock.adjust("10 seconds")
+          for (let outage = 0; outage < 2; outage++) {
+            state.failing = true
+            yield* cache.refresh("line")
+            state.failing = false
+            yield* TestClock.adjust("10 seconds")
+          }
+        })
+      )
+      const fails = "The token store fails, and this process issues its own tokens: it is broken"
+      assert.deepStrictEqual(lines, [fails, "The token store works again", fails, "The token store works again"])
+    })
+  )
+
   it.scoped("it is left alone for a second, by however many tokens", () =>
     Effect.gen(function* () {
       const { backend, state } = fallible(yield* MemoryBackend.make)

@@ -54,7 +54,8 @@ export const ask = <A>(
       if (operation === "read" || operation === "acquire") {
         sharing.failingUntil = registry.clock.unsafeCurrentTimeNanos() + leaveAlone
       }
-      if (sharing.failing !== undefined) {
+      // The others are not asked for often enough to see the end of it.
+      if (sharing.failing !== undefined || !["read", "acquire", "write"].includes(operation)) {
         return Effect.void
       }
       sharing.failing = operation
