@@ -12,6 +12,9 @@ const alias = (index: string) => [
 export default defineConfig({
   test: {
     testTimeout: 20_000,
+    // Many tests wait for timers and for processes of their own.
+    maxWorkers: 2,
+    minWorkers: 1,
     projects: [
       {
         extends: true,
