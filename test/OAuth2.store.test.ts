@@ -152,6 +152,41 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
     })
   )
 
+  it.scoped("does not put back one that it could not persist, when others have gone on from there", () =>
+    Effect.gen(function* () {
+      const backend = yield* MemoryBackend.make
+      const http = server()
+      let fails = true
+      const persist = () => Effect.suspend(() => (fails ? Effect.fail("no") : Effect.void))
+      const one = yield* processOf(http, backend, { persist })
+      yield* Effect.flip(read(one))
+      const other = yield* processOf(http, backend, {})
+      yield* refresh(other)
+      assert.deepStrictEqual(http.sentTokens(), ["ada-0", "ada-1"])
+      fails = false
+      yield* refresh(one)
+      yield* refresh(one)
+      const count = http.sent.length
+      assert.deepStrictEqual(
+        http.sentTokens(),
+        Array.from({ length: count }, (_, index) => `ada-${index}`)
+      )
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  )
+
+  it.scoped("asks for nothing while the store fails where the token is registered with the cache as well", () =>
+    Effect.gen(function* () {
+      const { backend, state } = fallible(yield* MemoryBackend.make)
+      state.failing = true
+      const http = server()
+      const cache = Layer.provide(TokenCache.layer({}), TokenStore.layer(backend, { encryption: [key] }))
+      const user = TokenCache.layerToken("user", OAuth2.refreshToken({ ...client, refreshToken: "ada-0" }))
+      yield* Layer.build(user.pipe(Layer.provideMerge(cache), Layer.provide(http.layer)))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(http.sentTokens(), [])
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  )
+
   it.scoped("without a store or persist it says that the new one is nowhere kept", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []

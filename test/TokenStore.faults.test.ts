@@ -4,11 +4,12 @@ import { IssuedToken, TokenCache, type TokenSource, TokenStore } from "effect-to
 import * as Issuer from "./support/issuer.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { settableClock } from "./support/settableClock.js"
+import { fallible, key } from "./support/sharing.js"
 
 type Backend = TokenStore.Backend
 type Source = TokenSource.TokenSource<unknown>
 
-const encryption = [{ id: "test", key: Redacted.make(Buffer.alloc(32, 7).toString("base64")) }]
+const encryption = [key]
 
 /** A cache with one token, as that of one process, whose scope the test may close. */
 const start = (backend: Backend, source: Source, options: TokenStore.TokenStoreOptions = {}) =>
@@ -72,17 +73,8 @@ describe("a store that misbehaves", () => {
 
 /** One that the test can break, by operation. */
 const breakable = Effect.map(MemoryBackend.make, (memory) => {
-  const broken = new Map<string, Effect.Effect<never, TokenStore.StoreError>>()
-  const backend = Object.fromEntries(
-    Object.entries(memory).map(([name, does]) => [
-      name,
-      typeof does === "function"
-        ? (...args: ReadonlyArray<unknown>) =>
-            Effect.suspend(() => broken.get(name) ?? (does as (...args: ReadonlyArray<unknown>) => never)(...args))
-        : does
-    ])
-  ) as unknown as Backend
-  return { memory, backend, broken }
+  const { backend, state } = fallible(memory)
+  return { backend, broken: state.broken }
 })
 
 const down = Effect.fail(new TokenStore.StoreError({ message: "down" }))

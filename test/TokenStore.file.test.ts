@@ -1,11 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { FileSystem, Error as PlatformError } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Redacted } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Redacted, Stream } from "effect"
 import { LineChannel, TokenCache, TokenStore } from "effect-token-cache"
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
+import * as File from "../src/store/file.js"
 import * as Issuer from "./support/issuer.js"
 import { lineChannel } from "./support/lineChannel.js"
 import { during, key, processWith } from "./support/sharing.js"
@@ -38,6 +40,16 @@ const start = (source: LineChannel.LineSource, store?: Layer.Layer<TokenStore.To
     Effect.provide(Layer.orDie(store === undefined ? tokens : Layer.provide(tokens, store)))
   )
 }
+
+/** A file system that does some things in another way. */
+const changed = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>) =>
+  Layer.merge(
+    NodeContext.layer,
+    Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, ...change(fs) }))
+    ).pipe(Layer.provide(NodeContext.layer))
+  )
 
 describe("TokenStore.layerFile", () => {
   it.live("31 starts of an app cost one issue, where LINE allows for 30 live tokens", () =>
@@ -137,6 +149,59 @@ describe("TokenStore.layerFile", () => {
         assert.isTrue(Exit.isFailure(exit))
         assert.include(String(exit), "StoreError")
         assert.notInclude(String(exit), parent)
+      })
+    )
+  )
+
+  it.live("gives no lease to who was stopped while it took it, and went on when others had it", () =>
+    inDirectory((place) =>
+      Effect.gen(function* () {
+        const others = yield* Effect.provide(File.make(place), NodeContext.layer)
+        const meanwhile = Effect.gen(function* () {
+          yield* others.acquire("group", "second", 60_000)
+          yield* others.release("group", "second")
+          yield* others.acquire("group", "third", 60_000)
+        }).pipe(Effect.orDie)
+        const stopped = yield* Effect.provide(
+          File.make(place),
+          changed((fs) => ({ link: (from, to) => Effect.zipRight(meanwhile, fs.link(from, to)) }))
+        )
+        assert.isFalse(yield* stopped.acquire("group", "first", 60_000))
+        assert.isTrue(yield* others.renew("group", "third", 60_000))
+      })
+    )
+  )
+
+  it.live("goes on telling of what is written after one file could not be read", () =>
+    inDirectory((place) =>
+      Effect.gen(function* () {
+        let failures = 0
+        const fails = new PlatformError.SystemError({
+          reason: "Busy",
+          module: "FileSystem",
+          method: "readDirectory",
+          pathOrDescriptor: "there"
+        })
+        const backend = yield* Effect.provide(
+          File.make(place),
+          changed((fs) => ({
+            readDirectory: (path, options) =>
+              Effect.suspend(() => (failures-- > 0 ? Effect.fail(fails) : fs.readDirectory(path, options)))
+          }))
+        )
+        const other = yield* Effect.provide(File.make(place), NodeContext.layer)
+        const key = { group: "group", id: "id" }
+        const heard = yield* Effect.fork(
+          Stream.runHead(Stream.filter(backend.changes, ({ generation }) => generation === 2))
+        )
+        yield* Effect.sleep("200 millis")
+        yield* other.acquire("group", "other", 60_000)
+        failures = 1
+        yield* other.write(key, "other", { generation: 1, value: "a", timeToLive: 60_000 })
+        yield* Effect.sleep("200 millis")
+        yield* other.write(key, "other", { generation: 2, value: "b", timeToLive: 60_000 })
+        const change = yield* Effect.timeout(Fiber.join(heard), "3 seconds")
+        assert.strictEqual(change._tag, "Some")
       })
     )
   )

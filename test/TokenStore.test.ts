@@ -467,10 +467,8 @@ describe("encryption", () => {
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
       const store = yield* TokenStore.make(backend, { encryption: [key] })
-      const [a, b] = ["a", "b"].map((client) => store.keyOf({ client: [client], request: [] })) as [
-        TokenStore.Key,
-        TokenStore.Key
-      ]
+      const keyOf = (client: string) => store.keyOf({ client: [client], request: [] })
+      const [a, b] = [keyOf("a"), keyOf("b")]
       const lease = Option.getOrThrow(yield* store.acquire(a.group))
       const stored = { accessToken: Redacted.make("of a"), issuedAt: 0, expiresAt: 1000 }
       yield* lease.write(a, 1, stored)

@@ -21,6 +21,10 @@ const redis = (options?: Parameters<typeof startRedis>[0]) =>
 const ask = (server: RedisServer, ...command: Parameters<RedisServer["ask"]>) =>
   Effect.promise(() => server.ask(...command))
 
+/** The same for a command whose answer is a list, as those of KEYS and HGETALL are. */
+const askForTexts = (server: RedisServer, ...command: Parameters<RedisServer["ask"]>) =>
+  Effect.map(ask(server, ...command), (answer) => (Array.isArray(answer) ? answer.map(String) : []))
+
 /** The tokens of two processes, and how the second one sees its own. */
 const pair = (port: number, issuer = Issuer.scripted(Issuer.succeed("1 hour")), options = {}) =>
   Effect.map(
@@ -159,7 +163,7 @@ describe("TokenStoreRedis", () => {
         yield* agreed(yield* pair(server.port, issuer, { prefix: "a" }))
         yield* agreed(yield* pair(server.port, issuer, { prefix: "b" }))
         assert.strictEqual(issuer.calls.length, 2)
-        assert.isTrue(((yield* ask(server, "KEYS", "*")) as ReadonlyArray<string>).every((key) => /^[ab]:\{/.test(key)))
+        assert.isTrue((yield* askForTexts(server, "KEYS", "*")).every((key) => /^[ab]:\{/.test(key)))
       })
     )
   )
@@ -177,9 +181,9 @@ describe("TokenStoreRedis", () => {
             TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
           )
           yield* during(app, (cache) => cache.token("s3cr3t-name"))
-          const keys = (yield* ask(server, "KEYS", "*")) as ReadonlyArray<string>
+          const keys = yield* askForTexts(server, "KEYS", "*")
           assert.strictEqual(keys.length, 1)
-          const dump = [...keys, ...((yield* ask(server, "HGETALL", keys[0]!)) as ReadonlyArray<string>)].join()
+          const dump = [...keys, ...(yield* askForTexts(server, "HGETALL", keys[0]!))].join()
           assert.notInclude(dump, "s3cr3t")
           for (const part of dump.split(/[.,:]/)) {
             assert.notInclude(Buffer.from(part, "base64url").toString(), "s3cr3t")
@@ -222,6 +226,21 @@ describe("TokenStoreRedis", () => {
       })
     )
   )
+
+  it("does not hold up the closing of the layer while it cannot be reached", () =>
+    run(
+      Effect.gen(function* () {
+        let closing = 0
+        yield* Effect.gen(function* () {
+          const { one } = yield* pair(yield* Effect.promise(freePort))
+          yield* token(one)
+          // Local tokens are brought into the store five seconds later.
+          yield* Effect.sleep("5200 millis")
+          closing = Date.now()
+        }).pipe(Effect.scoped)
+        assert.isBelow(Date.now() - closing, 1500)
+      })
+    ))
 
   it("says nothing of the password, whatever is wrong with the address", async () => {
     for (const connection of [

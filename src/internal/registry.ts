@@ -40,7 +40,7 @@ export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "in
 export interface Metrics {
   /** Of the fiber that turned the metrics on; `undefined` while they are off. */
   labels: ReadonlyArray<MetricLabel.MetricLabel> | undefined
-  /** How many layers publish. */
+  /** How many layers and status pages publish. */
   layers: number
   /** The names that have a label of their own, and what was published of them last. */
   readonly names: Map<string, { readonly entry: Entry.Entry; readonly reads: Reads }>

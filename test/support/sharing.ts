@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { ConfigProvider, Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { TokenCache, type TokenCacheService, type TokenSource, TokenStore } from "effect-token-cache"
 
 export const makeKey = (id: string): TokenStore.EncryptionKey => ({
@@ -29,27 +29,33 @@ export const during = <A, E, R>(
   use: (cache: TokenCacheService) => Effect.Effect<A, E, R>
 ) => Effect.scoped(Effect.flatMap(process, use))
 
-/** A backend that does nothing but fail while it is told to, and counts what it is asked. */
+/**
+ * A backend that fails while it is told to, or does what `broken` has for an operation in its place, and counts what it is
+ * asked.
+ */
 export const fallible = (backend: TokenStore.Backend) => {
-  const state = { failing: false, asked: 0 }
-  const guard = <A>(effect: Effect.Effect<A, TokenStore.StoreError>) =>
-    Effect.suspend(() => {
+  const state = {
+    failing: false,
+    asked: 0,
+    broken: new Map<keyof TokenStore.Backend, Effect.Effect<never, TokenStore.StoreError>>()
+  }
+  const guard = <A>(operation: keyof TokenStore.Backend, effect: Effect.Effect<A, TokenStore.StoreError>) =>
+    Effect.suspend((): Effect.Effect<A, TokenStore.StoreError> => {
       state.asked++
-      return state.failing ? Effect.fail(new TokenStore.StoreError({ message: "it is broken" })) : effect
+      return state.failing
+        ? Effect.fail(new TokenStore.StoreError({ message: "it is broken" }))
+        : (state.broken.get(operation) ?? effect)
     })
   const guarded: TokenStore.Backend = {
-    read: (key) => guard(backend.read(key)),
-    write: (key, owner, value) => guard(backend.write(key, owner, value)),
-    remove: (key, generation) => guard(backend.remove(key, generation)),
-    acquire: (group, owner, timeToLive) => guard(backend.acquire(group, owner, timeToLive)),
-    renew: (group, owner, timeToLive) => guard(backend.renew(group, owner, timeToLive)),
-    release: (group, owner) => guard(backend.release(group, owner)),
+    read: (key) => guard("read", backend.read(key)),
+    write: (key, owner, value) => guard("write", backend.write(key, owner, value)),
+    remove: (key, generation) => guard("remove", backend.remove(key, generation)),
+    acquire: (group, owner, timeToLive) => guard("acquire", backend.acquire(group, owner, timeToLive)),
+    renew: (group, owner, timeToLive) => guard("renew", backend.renew(group, owner, timeToLive)),
+    release: (group, owner) => guard("release", backend.release(group, owner)),
     changes: backend.changes,
-    readSecret: (group) => guard(backend.readSecret(group)),
-    writeSecret: (group, owner, value) => guard(backend.writeSecret(group, owner, value))
+    readSecret: (group) => guard("readSecret", backend.readSecret(group)),
+    writeSecret: (group, owner, value) => guard("writeSecret", backend.writeSecret(group, owner, value))
   }
   return { backend: guarded, state }
 }
-
-export const configured = (keys: string) =>
-  Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["TOKEN_STORE_KEYS", keys]])))
