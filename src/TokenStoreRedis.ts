@@ -190,7 +190,6 @@ const ifHeld = `if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end`
 const scripts = {
   read: `
 local value = redis.call("HMGET", KEYS[1], "generation", "value")
-if not value[1] then return false end
 return { value[1], value[2], redis.call("PTTL", KEYS[1]) }`,
   write: `
 local stored = redis.call("HGET", KEYS[2], "generation")
