@@ -1,13 +1,15 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import tsconfig from "./tsconfig.json" with { type: "json" }
 
 const path = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-const alias = (index: string) => [
-  { find: /^effect-token-cache$/, replacement: path(index) },
-  { find: /^effect-token-cache\/testing$/, replacement: path("src/testing/index.ts") },
-  { find: /^effect-token-cache\/(.*)$/, replacement: path("src/$1.ts") }
-]
+/** What package.json exports, and nothing else: `test/exports.test.ts` compares the two. */
+const alias = (index: string) =>
+  Object.entries(tsconfig.compilerOptions.paths).map(([name, [file = ""]]) => ({
+    find: new RegExp(`^${name}$`),
+    replacement: path(name === "effect-token-cache" ? index : file)
+  }))
 
 export default defineConfig({
   test: {

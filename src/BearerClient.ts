@@ -14,11 +14,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { BearerResponse, drain, errorFor, exitFor } from "./BearerResponse.js"
-import { withSpanExits } from "./SpanExits.js"
+import * as WebFetch from "./internal/bearer/fetch.js"
+import { BearerResponse, drain, errorFor, exitFor } from "./internal/bearer/response.js"
+import { withSpanExits } from "./internal/http/spans.js"
 import { TokenCache } from "./TokenCache.js"
 import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
-import * as WebFetch from "./WebFetch.js"
 
 /**
  * @since 0.1.0

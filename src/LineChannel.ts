@@ -13,16 +13,16 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as IssuedToken from "./IssuedToken.js"
-import * as LineApi from "./LineApi.js"
+import * as LineApi from "./internal/line/api.js"
+import * as LineRequest from "./internal/line/tokenEndpoint.js"
+import * as LineTokens from "./internal/line/tokens.js"
 import * as LineAssertion from "./LineAssertion.js"
-import * as LineRequest from "./LineRequest.js"
-import * as LineTokens from "./LineTokens.js"
 import { IssueError } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
 
-export type { ApiOptions } from "./LineApi.js"
-export type { AssertionOptions, SecretOptions, TokenOptions, Verification } from "./LineTokens.js"
-export { keyIds, revokeShortLived, revokeV21, verifyShortLived, verifyV21 } from "./LineTokens.js"
+export type { ApiOptions } from "./internal/line/api.js"
+export type { AssertionOptions, SecretOptions, TokenOptions, Verification } from "./internal/line/tokens.js"
+export { keyIds, revokeShortLived, revokeV21, verifyShortLived, verifyV21 } from "./internal/line/tokens.js"
 
 /**
  * @since 0.1.0

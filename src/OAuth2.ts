@@ -8,15 +8,15 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as OAuth2Client from "./OAuth2Client.js"
-import * as OAuth2Refresh from "./OAuth2Refresh.js"
-import * as OAuth2Request from "./OAuth2Request.js"
-import * as OAuth2Source from "./OAuth2Source.js"
+import * as OAuth2Client from "./internal/oauth2/client.js"
+import * as OAuth2Refresh from "./internal/oauth2/rotation.js"
+import * as OAuth2Source from "./internal/oauth2/source.js"
+import * as OAuth2Request from "./internal/oauth2/tokenRequest.js"
 import type { InvalidOptions } from "./TokenError.js"
 
-export type { Client, KeyClient, PublicClient, SecretClient } from "./OAuth2Client.js"
-export { discover, type Server, type ServerMetadata } from "./OAuth2Server.js"
-export type { OAuth2Source, Parameters, RequestOptions } from "./OAuth2Source.js"
+export type { Client, KeyClient, PublicClient, SecretClient } from "./internal/oauth2/client.js"
+export { discover, type Server, type ServerMetadata } from "./internal/oauth2/server.js"
+export type { OAuth2Source, Parameters, RequestOptions } from "./internal/oauth2/source.js"
 
 /**
  * @since 0.1.0

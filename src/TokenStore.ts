@@ -17,13 +17,13 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import { type Backend, type Change, type Key, StoreError } from "./internal/store/backend.js"
+import * as Encryption from "./internal/store/encryption.js"
+import * as File from "./internal/store/fileBackend.js"
 import { invalidDuration } from "./RefreshPolicy.js"
-import { type Backend, type Change, type Key, StoreError } from "./store/backend.js"
-import * as Encryption from "./store/encryption.js"
-import * as File from "./store/file.js"
 import { InvalidOptions } from "./TokenError.js"
 
-export { type Backend, type BackendValue, type Change, type Key, StoreError } from "./store/backend.js"
+export { type Backend, type BackendValue, type Change, type Key, StoreError } from "./internal/store/backend.js"
 
 /**
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, TestClock } from "effect"
 import { IssuedToken, IssueError, TokenCache, TokenMetrics, type TokenSource } from "effect-token-cache"
-import * as PrometheusText from "effect-token-cache/PrometheusText"
+import * as PrometheusText from "../src/internal/metrics/prometheusText.js"
 import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
 import { parse } from "./support/prometheusText.js"
 import { cacheOf } from "./support/series.js"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import * as DeadlineQueue from "../../src/internal/deadlineQueue.js"
+import * as DeadlineQueue from "../../src/internal/cache/deadlineQueue.js"
 
 const item = () => ({ wakeAt: Number.POSITIVE_INFINITY, queuedAt: Number.POSITIVE_INFINITY })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Redacted } from "effect"
 import type { AccessToken, IssuedToken } from "../../src/IssuedToken.js"
-import * as TokenState from "../../src/internal/tokenState.js"
+import * as TokenState from "../../src/internal/cache/tokenState.js"
 import { IssueError } from "../../src/TokenError.js"
 
 const accessToken = (value: string, generation = 1): AccessToken => ({

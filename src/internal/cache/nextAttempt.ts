@@ -1,0 +1,94 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import * as RefreshPolicy from "../../RefreshPolicy.js"
+import type { Entry } from "./entry.js"
+import * as TokenState from "./tokenState.js"
+
+/** At least this long lies between two attempts, whatever the schedule says and readers ask for. */
+export const minimumGap = 1000
+
+/**
+ * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `now`, and gives the instant of
+ * the next attempt.
+ */
+export const afterAttempt = (
+  entry: Entry,
+  outcome: RefreshPolicy.IssueOutcome,
+  startedAt: number,
+  now: number
+): Effect.Effect<number> => {
+  const earliest = earliestAfter(entry, outcome, startedAt, now)
+  const before = Exit.isSuccess(outcome) && TokenState.replacesRefused(entry.state) ? entry.scheduleState : undefined
+  const { fallback } = entry
+  return Effect.map(step(entry, outcome, startedAt, entry.scheduleState), (at) => {
+    entry.scheduleStateBefore = entry.fallback === fallback ? before : undefined
+    return Math.ceil(Math.max(at, earliest))
+  })
+}
+
+/** The same after an invalidation that counts as a failure: the success of the token that was refused is undone. */
+export const afterRefusal = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, now: number): Effect.Effect<number> => {
+  const state = entry.state.lastError === undefined ? entry.scheduleStateBefore : entry.scheduleState
+  return Effect.map(step(entry, outcome, now, state), (at) => Math.ceil(Math.max(at, now + minimumGap)))
+}
+
+/** What holds whatever the schedule says. */
+const earliestAfter = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: number, now: number): number => {
+  if (Exit.isSuccess(outcome)) {
+    const { token } = entry.state
+    const again = token !== undefined && TokenState.sameToken(token.accessToken, outcome.value.accessToken)
+    return startedAt + (again ? retryAfter(entry) : minimumGap)
+  }
+  const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
+  return now + Math.max(minimumGap, RefreshPolicy.retryAfterMillis(error))
+}
+
+export const retryAfter = (entry: Entry): number =>
+  Duration.toMillis(entry.source.retryAfter ?? RefreshPolicy.defaultRetryAfter)
+
+const step = (
+  entry: Entry,
+  outcome: RefreshPolicy.IssueOutcome,
+  now: number,
+  state: unknown
+): Effect.Effect<number> => {
+  const { context, fallback, source } = entry
+  if (source.schedule === undefined || fallback) {
+    return stepOnce(entry, RefreshPolicy.make(fallback ? {} : source), outcome, now, state)
+  }
+  return stepOnce(entry, source.schedule, outcome, now, state).pipe(
+    Effect.provide(context),
+    Effect.disconnect,
+    Effect.timeoutFail({ duration: "1 second", onTimeout: () => "took longer than a second" }),
+    Effect.filterOrFail(Number.isFinite, () => "ended"),
+    Effect.catchAllCause((cause) => {
+      entry.fallback = true
+      return Effect.zipRight(
+        Effect.logError(
+          `The schedule of this token ${cause._tag === "Fail" ? cause.error : "died"}; the default policy replaces it`
+        ),
+        stepOnce(entry, RefreshPolicy.make(), outcome, now, undefined)
+      )
+    }),
+    Effect.annotateLogs("token", entry.name)
+  )
+}
+
+const stepOnce = <R>(
+  entry: Entry,
+  schedule: Schedule.Schedule<unknown, RefreshPolicy.IssueOutcome, R>,
+  outcome: RefreshPolicy.IssueOutcome,
+  now: number,
+  state: unknown
+): Effect.Effect<number, never, R> =>
+  Effect.map(
+    Effect.suspend(() => schedule.step(now, outcome, state === undefined ? schedule.initial : state)),
+    ([next, , decision]) => {
+      entry.scheduleState = next
+      return ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
+    }
+  )

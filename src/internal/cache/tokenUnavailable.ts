@@ -1,0 +1,78 @@
+import * as Duration from "effect/Duration"
+import type { IssueError, TokenUnavailableReason } from "../../TokenError.js"
+import { TokenUnavailable } from "../../TokenError.js"
+import type { Entry } from "./entry.js"
+import * as TokenState from "./tokenState.js"
+
+export const unknownName = (name: string, names: Iterable<string>): TokenUnavailable =>
+  new TokenUnavailable({
+    token: name,
+    reason: "UnknownName",
+    message: `no token is named "${name}"; ${listNames([...names])}`
+  })
+
+const listNames = (names: ReadonlyArray<string>): string =>
+  names.length === 0
+    ? "none is registered yet. Add it to TokenCache.layer, or register it."
+    : `registered: ${names
+        .slice(0, 20)
+        .map((name) => `"${name}"`)
+        .join(", ")}${names.length > 20 ? ` and ${names.length - 20} more` : ""}`
+
+export const closed = (entry: Named): TokenUnavailable =>
+  unavailable(entry, "Closed", "its TokenCache layer is closed. Read it only while the layer's scope is open.")
+
+export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
+  unavailable(
+    entry,
+    "TimedOut",
+    `the issuer has not answered within ${Duration.format(readTimeout)}; the attempt goes on. Try again, or raise readTimeout.`
+  )
+
+/** Its lookup failed, so there is no entry. */
+export const lookupFailed = (name: string, lastError: IssueError): TokenUnavailable =>
+  new TokenUnavailable({
+    token: name,
+    reason: "IssueFailed",
+    message: `no usable token for "${name}": ${withoutStop(lastError.message)}. The next read looks it up again.`,
+    lastError
+  })
+
+export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
+  const { consecutiveFailures, lastError, nextAttemptAt, token } = entry.state
+  const next = nextAttemptAt === TokenState.never ? "" : `, next in ${wholeSeconds(nextAttemptAt - now)}`
+  const advice = lastError?.advice === undefined ? "" : ` ${lastError.advice}`
+  return unavailable(
+    entry,
+    "IssueFailed",
+    `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`,
+    token !== undefined && !entry.state.expired && now < token.usableUntil ? "new" : "usable"
+  )
+}
+
+const wholeSeconds = (millis: number): string =>
+  Duration.format(Duration.seconds(Math.max(0, Math.ceil(millis / 1000))))
+
+const withoutStop = (message: string): string => message.replace(/\.$/, "")
+
+/** An entry, or a name that has none yet. */
+interface Named {
+  readonly name: string
+  readonly state?: TokenState.TokenState
+}
+
+const unavailable = (
+  { name, state }: Named,
+  reason: TokenUnavailableReason,
+  detail: string,
+  kind = "usable"
+): TokenUnavailable => {
+  const { lastError, nextAttemptAt = TokenState.never } = state ?? {}
+  return new TokenUnavailable({
+    token: name,
+    reason,
+    message: `no ${kind} token for "${name}": ${detail}`,
+    ...(lastError === undefined ? undefined : { lastError }),
+    ...(nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt })
+  })
+}
