@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { createPrivateKey, type KeyObject } from "node:crypto"
+import type { KeyObject } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +11,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { type JWK, SignJWT } from "jose"
+import { isBlank, redacted } from "./internal/options.js"
+import * as Key from "./internal/privateKey.js"
 import { IssueError } from "./TokenError.js"
 
 /**
@@ -72,7 +74,7 @@ export interface LineAssertionOptions {
  */
 export const sign = (options: LineAssertionOptions): Effect.Effect<Redacted.Redacted<string>, IssueError> => {
   const { channelId, keyId, expiresIn = "5 minutes", tokenLifetime } = options
-  const privateKey = redactedKey(options.privateKey)
+  const privateKey = redacted<string | JWK>(options.privateKey)
   return Effect.gen(function* () {
     yield* notEmpty("channelId", channelId, "Check LINE_CHANNEL_ID.")
     yield* notEmpty("keyId", keyId, "Check LINE_KEY_ID.")
@@ -100,44 +102,23 @@ export const sign = (options: LineAssertionOptions): Effect.Effect<Redacted.Reda
  */
 export const maxTokenLifetime = Duration.days(30)
 
-/** @internal */
-export const redactedKey = (key: PrivateKey): Redacted.Redacted<string | JWK> =>
-  isRedactedKey(key) ? key : Redacted.make(key)
-
 /**
  * Reads a key and checks that it is one that LINE takes.
  *
  * @internal
  */
 export const loadKey = (privateKey: Redacted.Redacted<string | JWK>): Either.Either<KeyObject, IssueError> =>
-  Either.flatMap(
-    // An error of the parsers may quote what they were given.
-    Either.try({ try: () => parseKey(Redacted.value(privateKey)), catch: unreadable }),
-    (key) => {
-      // node:crypto and OpenSSL sign with any of these keys without a word, and LINE then answers "invalid_client".
-      const { asymmetricKeyType = "unknown", asymmetricKeyDetails } = key
-      if (asymmetricKeyType !== "rsa") {
-        return Either.left(refused(`the private key is of type ${asymmetricKeyType}, LINE takes RSA`, checkKey))
-      }
-      const bits = asymmetricKeyDetails?.modulusLength
-      return bits === 2048
-        ? Either.right(key)
-        : Either.left(refused(`the private key has ${bits} bits, LINE takes 2048`, checkKey))
+  Either.flatMap(Either.mapLeft(Key.parse(privateKey), unreadable), ({ key }) => {
+    // node:crypto and OpenSSL sign with any of these keys without a word, and LINE then answers "invalid_client".
+    const { asymmetricKeyType = "unknown", asymmetricKeyDetails } = key
+    if (asymmetricKeyType !== "rsa") {
+      return Either.left(refused(`the private key is of type ${asymmetricKeyType}, LINE takes RSA`, checkKey))
     }
-  )
-
-const parseKey = (key: string | JWK): KeyObject => {
-  if (typeof key !== "string") {
-    return createPrivateKey({ key: { ...key }, format: "jwk" })
-  }
-  const text = key.trim()
-  return text.startsWith("{")
-    ? createPrivateKey({ key: JSON.parse(text), format: "jwk" })
-    : // An env file keeps a PEM on one line.
-      createPrivateKey(text.replace(/(\\r)?\\n/g, "\n"))
-}
-
-const isRedactedKey = (key: PrivateKey): key is Redacted.Redacted<string | JWK> => Redacted.isRedacted(key)
+    const bits = asymmetricKeyDetails?.modulusLength
+    return bits === 2048
+      ? Either.right(key)
+      : Either.left(refused(`the private key has ${bits} bits, LINE takes 2048`, checkKey))
+  })
 
 const refused = (message: string, advice?: string) =>
   new IssueError({ reason: "Rejected", permanent: true, message, advice })
@@ -149,9 +130,9 @@ const unreadable = () =>
   refused("the private key cannot be read: give an unencrypted private key as PEM (PKCS#8 or PKCS#1) or JWK", checkKey)
 
 const notEmpty = (option: string, value: string, advice: string): Either.Either<void, IssueError> =>
-  typeof value === "string" && value.trim() !== ""
-    ? Either.right(undefined)
-    : Either.left(refused(`${option} must be a string that is not empty`, advice))
+  isBlank(value)
+    ? Either.left(refused(`${option} must be a string that is not empty`, advice))
+    : Either.right(undefined)
 
 const wholeSeconds = (
   option: string,

@@ -16,6 +16,7 @@ import * as IssuedToken from "./IssuedToken.js"
 import * as LineApi from "./internal/line/api.js"
 import * as LineRequest from "./internal/line/tokenEndpoint.js"
 import * as LineTokens from "./internal/line/tokens.js"
+import { isBlank, redacted } from "./internal/options.js"
 import * as LineAssertion from "./LineAssertion.js"
 import { IssueError } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
@@ -194,7 +195,7 @@ const identify = ({ baseUrl = LineApi.defaultBaseUrl, channelId }: Identified): 
 
 const issueBySecret = (path: string, options: LineTokens.SecretOptions): LineSource["issue"] => {
   const { channelId, baseUrl } = options
-  const channelSecret = LineTokens.redacted(options.channelSecret)
+  const channelSecret = redacted(options.channelSecret)
   return Effect.suspend(() =>
     isBlank(channelId) || isBlank(Redacted.value(channelSecret))
       ? Effect.fail(
@@ -222,7 +223,7 @@ const issueByAssertion = (
 
 const revokeBySecret = (options: LineTokens.SecretOptions): LineSource["revoke"] => {
   const { channelId, baseUrl } = options
-  const channelSecret = LineTokens.redacted(options.channelSecret)
+  const channelSecret = redacted(options.channelSecret)
   return ({ accessToken }) => LineTokens.revokeV21({ channelId, channelSecret, accessToken, baseUrl })
 }
 
@@ -246,8 +247,6 @@ const explainV21: LineRequest.Explain = (answer) =>
           "Revoke those that are not in use (LineChannel.revokeV21), wait until some expire, or use LineChannel.stateless."
       }
     : LineTokens.explainAssertion(answer)
-
-const isBlank = (value: unknown): boolean => typeof value !== "string" || value.trim() === ""
 
 const channelIdConfig = Config.nested(LineApi.notEmpty, "LINE_CHANNEL_ID")
 

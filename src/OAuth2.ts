@@ -8,10 +8,11 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as OAuth2Client from "./internal/oauth2/client.js"
+import type * as OAuth2Client from "./internal/oauth2/client.js"
 import * as OAuth2Refresh from "./internal/oauth2/rotation.js"
 import * as OAuth2Source from "./internal/oauth2/source.js"
 import * as OAuth2Request from "./internal/oauth2/tokenRequest.js"
+import { redacted } from "./internal/options.js"
 import type { InvalidOptions } from "./TokenError.js"
 
 export type { Client, KeyClient, PublicClient, SecretClient } from "./internal/oauth2/client.js"
@@ -167,10 +168,10 @@ export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
   options: RefreshTokenOptions<E, R, R2, R3>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R | R2 | R3>, InvalidOptions> => {
   const { issueTimeout = "30 seconds", persist, refreshToken } = options
-  const load = Effect.isEffect(refreshToken) ? refreshToken : Effect.succeed(OAuth2Client.redacted(refreshToken))
+  const load = Effect.isEffect(refreshToken) ? refreshToken : Effect.succeed(redacted(refreshToken))
   const identity = Effect.isEffect(refreshToken)
     ? options.identity
-    : OAuth2Source.identify(options, Redacted.value(OAuth2Client.redacted(refreshToken)))
+    : OAuth2Source.identify(options, Redacted.value(redacted(refreshToken)))
   // Made here and not by the effect: a source that is made twice has one refresh token all the same.
   const rotate = OAuth2Refresh.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
   return OAuth2Source.make(options, "refresh_token", identity, (request) =>

@@ -11,6 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
 import type { AccessToken } from "./IssuedToken.js"
+import { invalidDuration } from "./internal/options.js"
 import { InvalidOptions, type IssueError } from "./TokenError.js"
 
 /**
@@ -88,7 +89,11 @@ export const defaultRetryAfter: Duration.Duration = Duration.seconds(30)
 export const invalidOption = (options: RefreshPolicyOptions, token?: string): InvalidOptions | undefined => {
   const jitter = options.jitter
   if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
-    return new InvalidOptions({ token, option: "jitter", message: `jitter is a fraction from 0 to 1, not ${jitter}` })
+    return new InvalidOptions({
+      token,
+      option: "jitter",
+      message: `jitter must be a fraction from 0 to 1, not ${jitter}`
+    })
   }
   for (const option of ["refreshBefore", "retryAfter", "maxRetryAfter"] as const) {
     const invalid = invalidDuration(option, options[option], token)
@@ -97,23 +102,6 @@ export const invalidOption = (options: RefreshPolicyOptions, token?: string): In
     }
   }
   return undefined
-}
-
-/** @internal */
-export const invalidDuration = (option: string, value: unknown, token?: string): InvalidOptions | undefined => {
-  if (value === undefined) {
-    return undefined
-  }
-  const duration = Duration.decodeUnknown(value)
-  return duration._tag === "Some" && Duration.isFinite(duration.value) && Duration.greaterThan(duration.value, 0)
-    ? undefined
-    : new InvalidOptions({
-        token,
-        option,
-        message: `${option} is a finite duration of more than 0, such as "30 seconds", not ${
-          duration._tag === "Some" ? Duration.format(duration.value) : "that"
-        }`
-      })
 }
 
 interface Settings {

@@ -5,6 +5,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import { cut } from "./internal/text.js"
 
 /**
  * What went wrong, in one word:
@@ -20,12 +21,6 @@ import * as Duration from "effect/Duration"
  * @category models
  */
 export type IssueErrorReason = "Unreachable" | "Rejected" | "Throttled" | "InvalidResponse" | "Timeout" | "Defect"
-
-/** @internal */
-export const maxMessageLength = 200
-
-const cut = (text: string): string =>
-  text.length <= maxMessageLength ? text : `${text.slice(0, maxMessageLength - 1)}…`
 
 /**
  * An attempt to issue a token failed. An `issue` effect fails with this error when it knows the reason; any other error

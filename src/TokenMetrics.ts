@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Registry from "./internal/cache/cache.js"
 import * as Entry from "./internal/cache/entry.js"
-import { invalidDuration } from "./RefreshPolicy.js"
+import { invalidDuration } from "./internal/options.js"
 import { TokenCache } from "./TokenCache.js"
 import type { TokenStatus } from "./TokenStatus.js"
 

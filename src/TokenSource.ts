@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import type { AccessToken, IssuedToken } from "./IssuedToken.js"
-import { type IssueOutcome, invalidDuration, invalidOption, type RefreshPolicyOptions } from "./RefreshPolicy.js"
+import { invalidDuration, isBlank } from "./internal/options.js"
+import { type IssueOutcome, invalidOption, type RefreshPolicyOptions } from "./RefreshPolicy.js"
 import { InvalidOptions } from "./TokenError.js"
 
 /**
@@ -82,14 +83,14 @@ export const validate = <E, R>(
   source: TokenSource<E, R>
 ): Effect.Effect<TokenSource<E, R>, InvalidOptions> => {
   const invalid = (option: string, message: string) => new InvalidOptions({ token: name, option, message })
-  if (!isFilled(name)) {
+  if (isBlank(name)) {
     return Effect.fail(invalid("name", "a token needs a name that is not empty"))
   }
   if (!Predicate.hasProperty(source, "issue") || !Effect.isEffect(source.issue)) {
     return Effect.fail(invalid("issue", `"${name}" needs an issue effect`))
   }
   const { identity } = source
-  if (identity !== undefined && !(Predicate.isRecord(identity) && isFilled(identity.client))) {
+  if (identity !== undefined && (!Predicate.isRecord(identity) || isBlank(identity.client))) {
     return Effect.fail(invalid("identity", `the identity of "${name}" needs a client that is not empty`))
   }
   const both = policyOptions.find((option) => source[option] !== undefined)
@@ -104,5 +105,3 @@ export const validate = <E, R>(
     invalidDuration("defaultLifetime", source.defaultLifetime, name)
   return error === undefined ? Effect.succeed(source) : Effect.fail(error)
 }
-
-const isFilled = (value: unknown): boolean => typeof value === "string" && value.trim() !== ""

@@ -17,10 +17,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import { hash } from "./internal/hash.js"
+import { invalidDuration } from "./internal/options.js"
 import { type Backend, type Change, type Key, StoreError } from "./internal/store/backend.js"
 import * as Encryption from "./internal/store/encryption.js"
 import * as File from "./internal/store/fileBackend.js"
-import { invalidDuration } from "./RefreshPolicy.js"
 import { InvalidOptions } from "./TokenError.js"
 
 export { type Backend, type BackendValue, type Change, type Key, StoreError } from "./internal/store/backend.js"
@@ -231,8 +232,8 @@ export const make = (
     return {
       leaseTimeToLive,
       keyOf: ({ client, request }) => {
-        const group = Encryption.hash(client)
-        return { group, id: Encryption.hash([group, ...request]) }
+        const group = hash(client)
+        return { group, id: hash([group, ...request]) }
       },
       read: (key) => read(backend, cipher, key),
       acquire: (group) =>

@@ -13,7 +13,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Cluster, Redis, type RedisOptions } from "ioredis"
-import { invalidDuration } from "./RefreshPolicy.js"
+import { invalidDuration } from "./internal/options.js"
 import { InvalidOptions } from "./TokenError.js"
 import {
   type Backend,

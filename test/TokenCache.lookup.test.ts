@@ -195,7 +195,7 @@ describe("a lookup that fails", () => {
 
   it.effect("says what is wrong with the source", () =>
     Effect.gen(function* () {
-      assert.match((yield* failure("a")).message, /retryAfter is a finite duration of more than 0/)
+      assert.match((yield* failure("a")).message, /retryAfter must be a finite duration of more than 0/)
     }).pipe(Effect.provide(TokenCache.layerLookup(() => Effect.succeed({ issue: Effect.never, retryAfter: 0 }))))
   )
 

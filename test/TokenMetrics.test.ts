@@ -454,7 +454,7 @@ describe("TokenMetrics.layer", () => {
         const exit = yield* Effect.exit(
           Effect.scoped(Layer.build(Layer.provide(TokenMetrics.layer({ interval }), cacheOf({}))))
         )
-        assert.include(String(exit), "interval is a finite duration of more than 0")
+        assert.include(String(exit), "interval must be a finite duration of more than 0")
       })
     )
   }

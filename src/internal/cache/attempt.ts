@@ -3,11 +3,11 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import type { AccessToken } from "../../IssuedToken.js"
 import type { IssueOutcome } from "../../RefreshPolicy.js"
-import { IssueError, type IssueErrorReason } from "../../TokenError.js"
+import type { IssueError, IssueErrorReason } from "../../TokenError.js"
+import { issueErrorOf } from "../issueErrorOf.js"
 import type { Outcome } from "./cache.js"
 import type { Attempt, Entry } from "./entry.js"
 import { atMost } from "./time.js"
@@ -44,7 +44,7 @@ export const run = (
           return token
         }),
         Effect.mapErrorCause((cause) => {
-          const error = toIssueError(cause)
+          const error = issueErrorOf(cause)
           note(outcomes[error.reason])
           return Cause.fail(error)
         }),
@@ -59,7 +59,7 @@ export const noteOutcome = ({ span }: Attempt, outcome: Outcome): void =>
 
 /** What an attempt came to, in one word. */
 export const outcome = (exit: Exit.Exit<unknown, IssueError>): Outcome =>
-  Exit.isSuccess(exit) ? "success" : outcomes[toIssueError(exit.cause).reason]
+  Exit.isSuccess(exit) ? "success" : outcomes[issueErrorOf(exit.cause).reason]
 
 const outcomes: Record<IssueErrorReason, Outcome> = {
   Unreachable: "unreachable",
@@ -69,30 +69,6 @@ const outcomes: Record<IssueErrorReason, Outcome> = {
   Timeout: "timeout",
   Defect: "defect"
 }
-
-/** Why an attempt failed, with nothing of the original error but its tag or name: it may hold a request or a secret. */
-export const toIssueError = (cause: Cause.Cause<unknown>, what = "issue"): IssueError => {
-  const failure = Cause.failureOption(cause)
-  if (failure._tag === "Some") {
-    return isIssueError(failure.value)
-      ? IssueError.copy(failure.value)
-      : new IssueError({ reason: "Unreachable", message: `${what} failed with ${nameOf(failure.value)}` })
-  }
-  const defect = Cause.dieOption(cause)
-  return new IssueError({
-    reason: "Defect",
-    message: defect._tag === "Some" ? `${what} died with ${nameOf(defect.value)}` : `${what} interrupted itself`
-  })
-}
-
-const isIssueError = (error: unknown): error is IssueError => Predicate.isTagged(error, "IssueError")
-
-const nameOf = (error: unknown): string =>
-  Predicate.hasProperty(error, "_tag") && typeof error._tag === "string"
-    ? error._tag
-    : error instanceof Error
-      ? error.name
-      : `a ${typeof error}`
 
 const revokeTimeout = Duration.seconds(5)
 
@@ -109,7 +85,7 @@ export const revoke = (entry: Entry, token: AccessToken): Effect.Effect<void> =>
           exit !== undefined && Exit.isSuccess(exit)
             ? Effect.void
             : Effect.logWarning(
-                `Could not revoke the token: ${exit === undefined ? "it took too long" : toIssueError(exit.cause, "revoke").message}`
+                `Could not revoke the token: ${exit === undefined ? "it took too long" : issueErrorOf(exit.cause, "revoke").message}`
               )
         ),
         Effect.annotateLogs("token", entry.name)

@@ -7,6 +7,7 @@ import * as LogLevel from "effect/LogLevel"
 import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
 import * as RefreshPolicy from "../../RefreshPolicy.js"
 import { IssueError, type TokenUnavailable } from "../../TokenError.js"
+import { issueErrorOf } from "../issueErrorOf.js"
 import * as Obtaining from "../sharing/sharedIssue.js"
 import * as Sharing from "../sharing/sharing.js"
 import * as Attempt from "./attempt.js"
@@ -120,7 +121,7 @@ const conclude = (
   entry.attempt = undefined
   const endedAt = registry.now()
   // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
-  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(Attempt.toIssueError(cause)))
+  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
   const { trigger } = attempt
   for (const listener of registry.listeners) {
     listener({
@@ -172,7 +173,7 @@ const settle = (
         : Effect.void
     )
   }
-  const error = Attempt.toIssueError(outcome.cause)
+  const error = issueErrorOf(outcome.cause)
   const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
   update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
   publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })

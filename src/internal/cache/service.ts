@@ -5,10 +5,10 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as IssuedToken from "../../IssuedToken.js"
-import { invalidDuration } from "../../RefreshPolicy.js"
 import type { AnySource, LookupOptions, TokenCacheOptions, TokenCacheService } from "../../TokenCache.js"
-import { InvalidOptions, type TokenUnavailable } from "../../TokenError.js"
+import type { InvalidOptions, TokenUnavailable } from "../../TokenError.js"
 import * as TokenSource from "../../TokenSource.js"
+import { invalidCount, invalidDuration } from "../options.js"
 import * as Registry from "./cache.js"
 import type * as Entry from "./entry.js"
 import * as Invalidation from "./invalidation.js"
@@ -153,11 +153,6 @@ const validate = (options: Omit<TokenCacheOptions, "prefetch">): Effect.Effect<R
       })
     : Effect.fail(invalid)
 }
-
-const invalidCount = (option: string, count: number): InvalidOptions | undefined =>
-  Number.isInteger(count) && count > 0
-    ? undefined
-    : new InvalidOptions({ option, message: `${option} is a whole number of at least 1, not ${count}` })
 
 const value = (token: IssuedToken.AccessToken): Redacted.Redacted<string> => token.accessToken
 

@@ -9,7 +9,7 @@ import * as Predicate from "effect/Predicate"
 import FlatQueue from "flatqueue"
 import { type InvalidOptions, IssueError, type TokenUnavailable } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
-import * as Attempt from "./attempt.js"
+import { issueErrorOf } from "../issueErrorOf.js"
 import type * as Entry from "./entry.js"
 import type { Supervisor } from "./supervisor.js"
 import * as Unavailable from "./tokenUnavailable.js"
@@ -110,7 +110,7 @@ const notFound = ({ registry }: Supervisor, name: string, cause: Cause.Cause<unk
     name,
     failure._tag === "Some" && isInvalidOptions(failure.value)
       ? new IssueError({ reason: "Defect", permanent: true, message: failure.value.message })
-      : Attempt.toIssueError(cause, "the lookup")
+      : issueErrorOf(cause, "the lookup")
   )
 }
 

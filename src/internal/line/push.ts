@@ -8,6 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as HttpExchange from "../http/exchange.js"
+import { cut } from "../text.js"
 import * as LineApi from "./api.js"
 import type * as LineRequest from "./tokenEndpoint.js"
 
@@ -160,5 +161,3 @@ const lineText = (body: unknown): string | undefined => {
     .join("; ")
     .replace(/\S{40,}/g, "…")
 }
-
-const cut = (text: string): string => (text.length <= 200 ? text : `${text.slice(0, 199)}…`)

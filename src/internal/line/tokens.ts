@@ -10,6 +10,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as LineAssertion from "../../LineAssertion.js"
 import { IssueError } from "../../TokenError.js"
+import { redacted } from "../options.js"
 import * as LineApi from "./api.js"
 import * as LineRequest from "./tokenEndpoint.js"
 
@@ -174,10 +175,6 @@ export const keyIds = (
         : Effect.fail(new IssueError({ reason: "InvalidResponse", message: "kids is missing", status, requestId }))
     )
   )
-
-/** @internal */
-export const redacted = (value: string | Redacted.Redacted<string>): Redacted.Redacted<string> =>
-  Redacted.isRedacted(value) ? value : Redacted.make(value)
 
 /** @internal */
 export const assertionFields = (assertion: Redacted.Redacted<string>) => ({

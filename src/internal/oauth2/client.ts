@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { createPrivateKey, type KeyObject } from "node:crypto"
+import type { KeyObject } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -11,6 +11,8 @@ import * as Redacted from "effect/Redacted"
 import { importPKCS8, type JWK } from "jose"
 import * as oauth from "oauth4webapi"
 import { InvalidOptions } from "../../TokenError.js"
+import { isBlank, redacted } from "../options.js"
+import * as PrivateKey from "../privateKey.js"
 
 /**
  * A client with a secret.
@@ -93,14 +95,6 @@ export const make = (options: Client): Effect.Effect<Authentication, InvalidOpti
   return Effect.succeed(Effect.sync(() => ({ client, authenticate: method(Redacted.value(clientSecret)) })))
 }
 
-/** @internal */
-export const redacted = <A extends string | JWK>(value: A | Redacted.Redacted<A>): Redacted.Redacted<A> =>
-  isRedacted(value) ? value : Redacted.make(value)
-
-const isRedacted = <A>(value: A | Redacted.Redacted<A>): value is Redacted.Redacted<A> => Redacted.isRedacted(value)
-
-const isBlank = (value: unknown): boolean => typeof value !== "string" || value.trim() === ""
-
 const invalid = (option: string, message: string) => new InvalidOptions({ option, message })
 
 const anonymous = ({ clientId }: PublicClient): Authentication =>
@@ -124,8 +118,8 @@ const byAssertion = (key: oauth.PrivateKey, now: number): oauth.ClientAuth =>
 const loadKey = (options: KeyClient): Effect.Effect<oauth.PrivateKey, InvalidOptions> => {
   const privateKey = redacted<string | JWK>(options.privateKey)
   return Effect.gen(function* () {
-    const { alg, key, kid } = yield* Either.try({ try: () => parseKey(Redacted.value(privateKey)), catch: unreadable })
-    const algorithm = options.algorithm ?? alg ?? algorithmOf(key)
+    const { algorithm: stated, key, keyId: kid } = yield* Either.mapLeft(PrivateKey.parse(privateKey), unreadable)
+    const algorithm = options.algorithm ?? stated ?? algorithmOf(key)
     if (algorithm === undefined) {
       return yield* invalid("privateKey", `no algorithm is known for a key of type ${key.asymmetricKeyType}`)
     }
@@ -142,19 +136,6 @@ const unreadable = () =>
     "privateKey",
     "the private key cannot be read, or not for its algorithm: give an unencrypted private key as PEM or JWK"
   )
-
-const parseKey = (
-  key: string | JWK
-): { readonly key: KeyObject; readonly alg?: string | undefined; readonly kid?: string | undefined } => {
-  if (typeof key !== "string") {
-    return { key: createPrivateKey({ key: { ...key }, format: "jwk" }), alg: key.alg, kid: key.kid }
-  }
-  const text = key.trim()
-  return text.startsWith("{")
-    ? parseKey(JSON.parse(text))
-    : // An env file keeps a PEM on one line.
-      { key: createPrivateKey(text.replace(/(\\r)?\\n/g, "\n")) }
-}
 
 const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | undefined =>
   asymmetricKeyType === "ec" ? algorithms[asymmetricKeyDetails?.namedCurve ?? ""] : algorithms[asymmetricKeyType ?? ""]

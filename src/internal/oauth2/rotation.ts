@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { IssueError } from "../../TokenError.js"
 import * as TokenStore from "../../TokenStore.js"
+import { nameOf } from "../issueErrorOf.js"
 import type { Answer } from "./tokenRequest.js"
 
 type Token = Redacted.Redacted<string>
@@ -227,13 +228,5 @@ const isSame = (one: Token, other: Token): boolean => Redacted.value(one) === Re
 const notLoaded = (cause: Cause.Cause<unknown>) => Cause.fail(failure("the refresh token could not be loaded", cause))
 
 /** With nothing of the original error but its tag or name: it may hold a token. */
-const failure = (what: string, cause: Cause.Cause<unknown>): IssueError => {
-  const error = Cause.squash(cause)
-  const name =
-    Predicate.hasProperty(error, "_tag") && typeof error._tag === "string"
-      ? error._tag
-      : error instanceof Error
-        ? error.name
-        : typeof error
-  return new IssueError({ reason: "Unreachable", message: `${what}: ${name}` })
-}
+const failure = (what: string, cause: Cause.Cause<unknown>): IssueError =>
+  new IssueError({ reason: "Unreachable", message: `${what}: ${nameOf(Cause.squash(cause))}` })

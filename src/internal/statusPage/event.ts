@@ -1,4 +1,5 @@
 import type { TokenEvent } from "../../TokenStatus.js"
+import { cut } from "../text.js"
 import * as Text from "./text.js"
 
 /** An entry of the list of events. */
@@ -18,7 +19,7 @@ const describe = (event: TokenEvent): { readonly word: string; readonly text: st
       return { word: "issued", text: `token ${event.generation}, for ${Text.span(event.expiresAt - event.at)}` }
     case "IssueFailed": {
       const { advice, message } = event.error
-      return { word: "failed", text: Text.cut(message) + (advice === undefined ? "" : ` — ${Text.cut(advice)}`) }
+      return { word: "failed", text: cut(message) + (advice === undefined ? "" : ` — ${cut(advice)}`) }
     }
     case "Invalidated":
       return { word: "refused", text: "an API refused the token" }

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import type { IssueError } from "../../TokenError.js"
 import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
-import { cut } from "./text.js"
+import { cut } from "../text.js"
 import { declared, isUsable, type View } from "./view.js"
 
 /** The body of `/status.json`; instants are epoch milliseconds, durations milliseconds. */

@@ -1,8 +1,4 @@
-/** Long enough for a name that people read; names of tenants may come from requests. */
-export const maxTextLength = 200
-
-export const cut = (text: string): string =>
-  text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`
+import { cut } from "../text.js"
 
 const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",

@@ -1,5 +1,5 @@
 import type { TokenEvent, TokenStateName, TokenStatus } from "../../TokenStatus.js"
-import { cut } from "./text.js"
+import { cut } from "../text.js"
 
 /** More rows than anybody reads; with 500 the page stays under a megabyte. */
 export const maxRows = 500

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto"
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -73,10 +73,6 @@ export const invalidKeys = (keys: ReadonlyArray<EncryptionKey>): string | undefi
   const unfit = keys.findIndex(({ key }) => toBytes(key).length !== 32) + 1
   return unfit === 0 ? undefined : `key ${unfit} is not 32 bytes in base64, as openssl rand -base64 32 makes them`
 }
-
-/** Tells texts apart without telling them. */
-export const hash = (texts: ReadonlyArray<string>): string =>
-  createHash("sha256").update(JSON.stringify(texts)).digest("base64url")
 
 const toText = (bytes: Buffer): string => bytes.toString("base64url")
 
