@@ -154,13 +154,9 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
   const endedAt = cache.now()
   // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
   const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
-  cache.report({
-    _tag: "Attempt",
-    token: entry,
-    trigger: attempt.trigger,
-    outcome: Telemetry.outcomeOf(outcome),
-    millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
-  })
+  if (cache.listeners.size > 0) {
+    report(cache, entry, attempt, outcome)
+  }
   cache.fibers.fork(
     NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
       Effect.flatMap((nextAttemptAt) => settle(cache, entry, attempt, outcome, endedAt, nextAttemptAt)),
@@ -168,6 +164,15 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
     )
   )
 }
+
+const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPolicy.IssueOutcome): void =>
+  cache.report({
+    _tag: "Attempt",
+    token: entry,
+    trigger: attempt.trigger,
+    outcome: Telemetry.outcomeOf(outcome),
+    millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
+  })
 
 const settle = (
   cache: Cache,

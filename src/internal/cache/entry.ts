@@ -11,8 +11,11 @@ import type { Timed } from "./deadlineQueue.js"
 import * as TokenState from "./tokenState.js"
 import type { Waiters } from "./waiters.js"
 
-/** All that the cache holds for one token. */
-export interface Entry extends Timed {
+/**
+ * All that the cache holds for one token. What has an owner of its own is an interface of its own; the fields lie in one
+ * object all the same, because an object each would be felt at 100,000 tokens.
+ */
+export interface Entry extends Timed, ScheduleMemory, Counters {
   readonly name: string
   readonly source: TokenSource<unknown, unknown>
   /** What the source needs, from where it was added to the cache. */
@@ -23,10 +26,6 @@ export interface Entry extends Timed {
   usableUntilNanos: bigint
   /** Why the next attempt starts before it is due, if anybody asked for that. */
   demand: Demand | undefined
-  /** What the schedule remembers. Written by `nextAttempt.ts`. */
-  schedule: ScheduleMemory
-  /** Counted by `reader.ts`. */
-  readonly counters: Counters
   /** Of a token that is dropped when nobody reads it. */
   readonly idle: Idle | undefined
   /** The attempt that is running. Written by `attempt.ts`. */
@@ -46,15 +45,17 @@ export interface Demand {
   readonly urgent: boolean
 }
 
+/** What the schedule remembers. Written by `nextAttempt.ts`. */
 export interface ScheduleMemory {
   /** The state of the schedule; `undefined` before its first step. */
-  readonly state: unknown
+  scheduleState: unknown
   /** The state before the current token was issued: a back-off goes on from it if that token is invalidated. */
-  readonly beforeInvalidation: unknown
+  scheduleBeforeInvalidation: unknown
   /** True if the source's own schedule has ended or failed, and the default policy replaces it. */
-  readonly isFallback: boolean
+  usesFallbackSchedule: boolean
 }
 
+/** Counted by `reader.ts`. */
 export interface Counters {
   reads: number
   /** Reads that found no usable token. */
@@ -87,8 +88,6 @@ export interface Attempt {
 
 const startup: Demand = { trigger: "startup", urgent: false }
 
-const firstStep: ScheduleMemory = { state: undefined, beforeInvalidation: undefined, isFallback: false }
-
 export const make = (
   name: string,
   source: TokenSource<unknown, unknown>,
@@ -104,8 +103,13 @@ export const make = (
   state: TokenState.initial(now),
   usableUntilNanos: 0n,
   demand: startup,
-  schedule: firstStep,
-  counters: { reads: 0, misses: 0, waited: 0, unavailable: 0 },
+  scheduleState: undefined,
+  scheduleBeforeInvalidation: undefined,
+  usesFallbackSchedule: false,
+  reads: 0,
+  misses: 0,
+  waited: 0,
+  unavailable: 0,
   idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
   attempt: undefined,
   waiters: undefined,

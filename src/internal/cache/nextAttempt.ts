@@ -23,15 +23,11 @@ export const afterAttempt = (
   now: number
 ): Effect.Effect<number> => {
   const earliest = earliestAfter(entry, outcome, startedAt, now)
-  const { isFallback, state } = entry.schedule
-  const before = Exit.isSuccess(outcome) && TokenState.answersInvalidation(entry.state) ? state : undefined
-  return Effect.map(step(entry, outcome, startedAt, state), (at) => {
-    const { schedule } = entry
+  const { scheduleState, usesFallbackSchedule } = entry
+  const before = Exit.isSuccess(outcome) && TokenState.answersInvalidation(entry.state) ? scheduleState : undefined
+  return Effect.map(step(entry, outcome, startedAt, scheduleState), (at) => {
     // The states of two schedules have nothing in common.
-    const beforeInvalidation = schedule.isFallback === isFallback ? before : undefined
-    if (schedule.beforeInvalidation !== beforeInvalidation) {
-      entry.schedule = { ...schedule, beforeInvalidation }
-    }
+    entry.scheduleBeforeInvalidation = entry.usesFallbackSchedule === usesFallbackSchedule ? before : undefined
     return Math.ceil(Math.max(at, earliest))
   })
 }
@@ -44,15 +40,13 @@ export const afterInvalidation = (
   outcome: RefreshPolicy.IssueOutcome,
   now: number
 ): Effect.Effect<number> => {
-  const { beforeInvalidation, state } = entry.schedule
-  return Effect.map(step(entry, outcome, now, entry.state.lastError === undefined ? beforeInvalidation : state), (at) =>
-    Math.ceil(Math.max(at, now + minimumGap))
-  )
+  const state = entry.state.lastError === undefined ? entry.scheduleBeforeInvalidation : entry.scheduleState
+  return Effect.map(step(entry, outcome, now, state), (at) => Math.ceil(Math.max(at, now + minimumGap)))
 }
 
 /** Forgets all outcomes, so that a back-off begins anew. */
 export const restart = (entry: Entry): void => {
-  entry.schedule = { ...entry.schedule, state: undefined }
+  entry.scheduleState = undefined
 }
 
 /** What holds whatever the schedule says. */
@@ -76,9 +70,9 @@ const step = (
   now: number,
   state: unknown
 ): Effect.Effect<number> => {
-  const { context, schedule, source } = entry
-  if (source.schedule === undefined || schedule.isFallback) {
-    return stepOnce(entry, RefreshPolicy.make(schedule.isFallback ? {} : source), outcome, now, state)
+  const { context, source, usesFallbackSchedule } = entry
+  if (source.schedule === undefined || usesFallbackSchedule) {
+    return stepOnce(entry, RefreshPolicy.make(usesFallbackSchedule ? {} : source), outcome, now, state)
   }
   return stepOnce(entry, source.schedule, outcome, now, state).pipe(
     Effect.provide(context),
@@ -86,7 +80,7 @@ const step = (
     Effect.timeoutFail({ duration: "1 second", onTimeout: () => "took longer than a second" }),
     Effect.filterOrFail(Number.isFinite, () => "ended"),
     Effect.catchAllCause((cause) => {
-      entry.schedule = { ...entry.schedule, isFallback: true }
+      entry.usesFallbackSchedule = true
       return Effect.zipRight(
         Effect.logError(
           `The schedule of this token ${cause._tag === "Fail" ? cause.error : "died"}; the default policy replaces it`
@@ -108,7 +102,7 @@ const stepOnce = <R>(
   Effect.map(
     Effect.suspend(() => schedule.step(now, outcome, state === undefined ? schedule.initial : state)),
     ([next, , decision]) => {
-      entry.schedule = { ...entry.schedule, state: next }
+      entry.scheduleState = next
       return ScheduleDecision.isDone(decision) ? Number.NaN : ScheduleIntervals.start(decision.intervals)
     }
   )

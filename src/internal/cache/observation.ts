@@ -18,7 +18,7 @@ export const statuses = (cache: Cache): Effect.Effect<ReadonlyArray<TokenStatus>
   )
 
 const statusAt = ({ sharing }: Cache, entry: Entry.Entry, clock: Clock.Clock): TokenStatus => {
-  const { counters, idle, name, source, state } = entry
+  const { idle, name, source, state } = entry
   const { token } = state
   const usable = Entry.usableToken(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
   const sharingState = token === undefined ? undefined : sharing.stateOf(entry)
@@ -34,7 +34,7 @@ const statusAt = ({ sharing }: Cache, entry: Entry.Entry, clock: Clock.Clock): T
     consecutiveFailures: state.consecutiveFailures,
     ...(state.lastError === undefined ? undefined : { lastError: state.lastError }),
     ...(sharingState === undefined ? undefined : { sharing: sharingState }),
-    reads: counters.reads
+    reads: entry.reads
   }
 }
 

@@ -16,22 +16,21 @@ export const read = <A>(
   until?: number
 ): Effect.Effect<A, TokenUnavailable> =>
   Effect.clockWith((clock) => {
-    const { counters, idle } = entry
-    counters.reads++
+    entry.reads++
     const now = clock.unsafeCurrentTimeMillis()
-    if (idle !== undefined) {
-      idle.readAt = now
+    if (entry.idle !== undefined) {
+      entry.idle.readAt = now
     }
     const token = Entry.usableToken(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
-      counters.misses++
+      entry.misses++
       return Effect.mapBoth(nextToken(cache, entry, until ?? now + cache.options.readTimeout), {
         onSuccess: (token) => {
-          counters.waited++
+          entry.waited++
           return select(token)
         },
         onFailure: (error) => {
-          counters.unavailable++
+          entry.unavailable++
           return error
         }
       })

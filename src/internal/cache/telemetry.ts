@@ -2,7 +2,7 @@ import * as Exit from "effect/Exit"
 import type { IssueError, IssueErrorReason } from "../../TokenError.js"
 import type { TokenStatus } from "../../TokenStatus.js"
 import { issueErrorOf } from "../issueErrorOf.js"
-import type { Entry, Trigger } from "./entry.js"
+import type { Counters, Entry, Trigger } from "./entry.js"
 import type { SharingReport } from "./sharing.js"
 
 /** Finds the telemetry of a `TokenCacheService`. */
@@ -18,7 +18,7 @@ export interface Telemetry {
 }
 
 /** A token as metrics see it; each registration of a name is one of its own. */
-export type Token = Readonly<Pick<Entry, "name" | "source" | "idle" | "counters">>
+export type Token = Readonly<Pick<Entry, "name" | "source" | "idle"> & Counters>
 
 export interface Listener {
   /** Called at once, in the fiber that does what is reported. */
@@ -63,7 +63,7 @@ export interface Reads {
   readonly unavailable: number
 }
 
-export const readsOf = ({ counters: { misses, reads, unavailable, waited } }: Token): Reads => ({
+export const readsOf = ({ misses, reads, unavailable, waited }: Token): Reads => ({
   hit: reads - misses,
   waited,
   unavailable

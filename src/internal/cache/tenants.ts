@@ -139,4 +139,4 @@ const makeRoom = (cache: Cache, capacity: number): void => {
 }
 
 /** True once the first reader has had its turn, while nobody waits for the token. */
-const isEvictable = ({ counters, waiters }: Entry.Entry): boolean => counters.reads > 0 && waiters === undefined
+const isEvictable = ({ reads, waiters }: Entry.Entry): boolean => reads > 0 && waiters === undefined
