@@ -6,14 +6,15 @@ import { TokenCache } from "../../TokenCache.js"
 import type { TokenEvent } from "../../TokenStatus.js"
 import { maxEvents, type NumberedEvent } from "./view.js"
 
+/** The last events of a cache, at most {@link maxEvents}. */
 export interface RecentEvents {
-  /** The latest first. */
+  /** Gives the events, the latest first. */
   readonly all: () => ReadonlyArray<NumberedEvent>
-  /** Done when the cache or the scope is closed. */
+  /** Is done when the cache or the scope closes. */
   readonly closed: Deferred.Deferred<void>
 }
 
-/** Remembers the last events from here on. */
+/** Begins to remember the events of the cache. */
 export const make: Effect.Effect<RecentEvents, never, TokenCache | Scope.Scope> = Effect.gen(function* () {
   const closed = yield* Deferred.make<void>()
   let events: ReadonlyArray<NumberedEvent> = []
