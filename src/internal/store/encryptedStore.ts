@@ -104,7 +104,7 @@ const checkLeaseTimeToLive = (input: Duration.DurationInput): Either.Either<Dura
     : Either.left(
         new InvalidOptions({
           option: "leaseTimeToLive",
-          message: `leaseTimeToLive is at least a second, not ${Duration.format(leaseTimeToLive)}`
+          message: `leaseTimeToLive must be at least 1 second, not ${Duration.format(leaseTimeToLive)}`
         })
       )
 }

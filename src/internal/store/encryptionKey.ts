@@ -46,16 +46,16 @@ export const checkKeys = (
   keys: ReadonlyArray<EncryptionKey>
 ): Either.Either<Arr.NonEmptyReadonlyArray<EncryptionKey>, string> => {
   if (!Arr.isNonEmptyReadonlyArray(keys)) {
-    return Either.left('there has to be a key, or encryption: "none" written out')
+    return Either.left('encryption must have at least one key; "none" stores values unencrypted')
   }
   if (keys.some(({ id }) => !/^[\w-]{1,32}$/.test(id)) || new Set(keys.map(({ id }) => id)).size < keys.length) {
-    return Either.left("each key has an id of its own, of up to 32 letters, digits, - and _")
+    return Either.left("each key must have its own id of up to 32 letters, digits, - and _")
   }
-  // By its number: what stands where the id should may be a key.
+  // The message names the key by its number: what stands where the id should be may be the key itself.
   const unfit = keys.findIndex(({ key }) => keyBytes(key).length !== 32) + 1
   return unfit === 0
     ? Either.right(keys)
-    : Either.left(`key ${unfit} is not 32 bytes in base64, as openssl rand -base64 32 makes them`)
+    : Either.left(`key ${unfit} must be 32 bytes in base64, such as openssl rand -base64 32 prints`)
 }
 
 /** The bytes of a key that is written in base64. */

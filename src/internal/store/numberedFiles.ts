@@ -147,5 +147,5 @@ const isTaken = (error: PlatformError.PlatformError): boolean =>
 /** Leaves out the path, which the error of the platform contains. */
 const toStoreError = (error: PlatformError.PlatformError): StoreError =>
   new StoreError({
-    message: error._tag === "SystemError" ? `the file system says ${error.reason}` : "a path is not valid"
+    message: error._tag === "SystemError" ? `the file system reported ${error.reason}` : "the path is not valid"
   })

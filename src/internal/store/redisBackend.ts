@@ -61,7 +61,7 @@ const openConnection = (
           ? connection(options)
           : new Redis(Redacted.isRedacted(connection) ? Redacted.value(connection) : connection, options),
       // The message of the error may contain the address, and with it the password.
-      catch: () => new InvalidOptions({ option: "connection", message: "connection is not the address of a Redis" })
+      catch: () => new InvalidOptions({ option: "connection", message: "connection must be the URL of a Redis server" })
     }).pipe(
       // Without a listener ioredis prints the errors that it cannot report otherwise.
       Effect.tap((redis) => redis.on("error", () => {}))
@@ -191,4 +191,7 @@ const decodeChange = (message: string): Change | undefined => {
 const invalidPrefix = (prefix: string): InvalidOptions | undefined =>
   /^[^\s{}]+$/.test(prefix)
     ? undefined
-    : new InvalidOptions({ option: "prefix", message: "prefix is a text without spaces and braces that is not empty" })
+    : new InvalidOptions({
+        option: "prefix",
+        message: "prefix must be a text that is not empty and contains no white space or braces"
+      })
