@@ -12,8 +12,7 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Registry from "./internal/cache/cache.js"
-import * as Entry from "./internal/cache/entry.js"
+import * as Telemetry from "./internal/cache/telemetry.js"
 import { invalidDuration } from "./internal/options.js"
 import { TokenCache } from "./TokenCache.js"
 import type { TokenStatus } from "./TokenStatus.js"
@@ -74,20 +73,15 @@ export const layer = (
  * @since 0.1.0
  * @category publishing
  */
-export const publish: Effect.Effect<void, never, TokenCache> = Effect.flatMap(TokenCache, (cache) =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() => {
-      const registry = cache[Registry.key]
-      if (registry !== undefined) {
-        publishReads(registry)
-        publishReadsOfRest(registry)
-        publishGauges(registry, (entry) =>
-          Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
-        )
-      }
-    })
-  )
-)
+export const publish: Effect.Effect<void, never, TokenCache> = Effect.map(TokenCache, (cache) => {
+  const telemetry = cache[Telemetry.key]
+  if (telemetry !== undefined) {
+    const recorder = recorderOf(telemetry)
+    publishReads(recorder)
+    publishReadsOfRest(recorder)
+    publishGauges(recorder)
+  }
+})
 
 /**
  * Counts attempts and refused tokens until the cache closes. When the scope closes, the last reads are counted, and the
@@ -96,17 +90,64 @@ export const publish: Effect.Effect<void, never, TokenCache> = Effect.flatMap(To
  * @internal
  */
 export const enable: Effect.Effect<void, never, TokenCache | Scope.Scope> = Effect.gen(function* () {
-  const registry = (yield* TokenCache)[Registry.key]
-  if (registry === undefined) {
+  const telemetry = (yield* TokenCache)[Telemetry.key]
+  if (telemetry === undefined) {
     return
   }
-  if (registry.metrics.labels === undefined) {
-    registry.metrics.labels = yield* FiberRef.get(FiberRef.currentMetricLabels)
-    registry.listeners.add((report) => record(registry, report))
-  }
-  registry.metrics.layers++
-  yield* Effect.addFinalizer(() => Effect.map(publish, () => leave(registry)))
+  const recorder = recorderOf(telemetry)
+  recorder.labels ??= yield* FiberRef.get(FiberRef.currentMetricLabels)
+  recorder.layers++
+  yield* Effect.addFinalizer(() => Effect.map(publish, () => leave(recorder)))
 })
+
+const RecorderTypeId: unique symbol = Symbol.for("effect-token-cache/TokenMetrics/Recorder")
+
+/** What is recorded of one cache. */
+interface Recorder extends Telemetry.Listener {
+  readonly [RecorderTypeId]: true
+  readonly telemetry: Telemetry.Telemetry
+  /** Of the fiber that turned the metrics on; `undefined` while attempts and refused tokens are not counted. */
+  labels: ReadonlyArray<MetricLabel.MetricLabel> | undefined
+  /** How many layers and status pages publish. */
+  layers: number
+  /** The names that have a label of their own, and what was published of them last. */
+  readonly names: Map<string, { readonly entry: Telemetry.Token; readonly reads: Telemetry.Reads }>
+  /** The issuers that have a label of their own. */
+  readonly issuers: Set<string>
+  /** All other tokens, published as one. */
+  readonly rest: {
+    readonly entries: Set<Telemetry.Token>
+    /** Reads of those that are no longer in the cache. */
+    gone: Telemetry.Reads
+    published: Telemetry.Reads
+  }
+}
+
+const noReads: Telemetry.Reads = { hit: 0, waited: 0, unavailable: 0 }
+
+const isRecorder = (listener: Telemetry.Listener): listener is Recorder => RecorderTypeId in listener
+
+/** The recorder of a cache, which all its layers and status pages share. */
+const recorderOf = (telemetry: Telemetry.Telemetry): Recorder => {
+  const found = Array.from(telemetry.listeners).find(isRecorder)
+  if (found !== undefined) {
+    return found
+  }
+  const recorder: Recorder = {
+    [RecorderTypeId]: true,
+    telemetry,
+    labels: undefined,
+    layers: 0,
+    names: new Map(),
+    issuers: new Set(),
+    rest: { entries: new Set(), gone: noReads, published: noReads },
+    onReport: (report) => {
+      if (recorder.labels !== undefined) record(recorder, report)
+    }
+  }
+  telemetry.listeners.add(recorder)
+  return recorder
+}
 
 const refresh = Metric.counter("token_cache_refresh", {
   description: "Attempts to issue a token that have ended",
@@ -153,116 +194,110 @@ const consecutiveFailures = Metric.gauge("token_cache_refresh_consecutive_failur
   description: "Attempts that have failed since the last success"
 })
 
-const record = (registry: Registry.Registry, report: Registry.Report): void => {
+const record = (recorder: Recorder, report: Telemetry.Report): void => {
   switch (report._tag) {
     case "Attempt":
-      recordAttempt(registry, report)
+      recordAttempt(recorder, report)
       break
     case "Unauthorized": {
-      const token = MetricLabel.make("token", labelOf(registry, report.entry))
-      unauthorized.unsafeUpdate(1, labelled(registry, token, MetricLabel.make("action", report.action)))
+      const token = MetricLabel.make("token", labelOf(recorder, report.token))
+      unauthorized.unsafeUpdate(1, labelled(recorder, token, MetricLabel.make("action", report.action)))
       break
     }
-    case "Store": {
+    case "SharingOperation": {
       const operation = MetricLabel.make("operation", report.operation)
-      storeOperation.unsafeUpdate(1, labelled(registry, operation, MetricLabel.make("outcome", report.outcome)))
+      storeOperation.unsafeUpdate(1, labelled(recorder, operation, MetricLabel.make("outcome", report.outcome)))
       break
     }
     case "LeaseWait":
-      lockWait.unsafeUpdate(report.millis / 1000, labelled(registry))
+      lockWait.unsafeUpdate(report.millis / 1000, labelled(recorder))
   }
 }
 
-const recordAttempt = (registry: Registry.Registry, report: Registry.AttemptReport): void => {
-  const { entry } = report
-  const token = MetricLabel.make("token", labelOf(registry, entry))
+const recordAttempt = (recorder: Recorder, report: Telemetry.AttemptReport): void => {
+  const { token: entry } = report
+  const token = MetricLabel.make("token", labelOf(recorder, entry))
   const outcome = MetricLabel.make("outcome", report.outcome)
   const trigger = MetricLabel.make("trigger", report.trigger)
-  const issuer = issuerLabel(registry, entry)
-  refresh.unsafeUpdate(1, labelled(registry, token, ...issuer, trigger, outcome))
-  refreshDuration.unsafeUpdate(Math.max(0, report.millis) / 1000, labelled(registry, ...issuer, outcome))
+  const issuer = issuerLabel(recorder, entry)
+  refresh.unsafeUpdate(1, labelled(recorder, token, ...issuer, trigger, outcome))
+  refreshDuration.unsafeUpdate(Math.max(0, report.millis) / 1000, labelled(recorder, ...issuer, outcome))
 }
 
-const readsOf = ({ misses, reads, unavailable, waited }: Entry.Entry): Registry.Reads => ({
-  hit: reads - misses,
-  waited,
-  unavailable
-})
-
-const countReads = (registry: Registry.Registry, name: string, reads: Registry.Reads, before: Registry.Reads): void => {
+const countReads = (recorder: Recorder, name: string, reads: Telemetry.Reads, before: Telemetry.Reads): void => {
   const token = MetricLabel.make("token", name)
   for (const result of ["hit", "waited", "unavailable"] as const) {
-    lookup.unsafeUpdate(reads[result] - before[result], labelled(registry, token, MetricLabel.make("result", result)))
+    lookup.unsafeUpdate(reads[result] - before[result], labelled(recorder, token, MetricLabel.make("result", result)))
   }
 }
 
-const publishReads = (registry: Registry.Registry): void => {
-  const { names } = registry.metrics
-  for (const entry of registry.entries.values()) {
-    labelOf(registry, entry)
+const publishReads = (recorder: Recorder): void => {
+  const { names } = recorder
+  for (const entry of recorder.telemetry.tokens.values()) {
+    labelOf(recorder, entry)
   }
   for (const [name, before] of names) {
-    const entry = current(registry, name) ?? before.entry
+    const entry = current(recorder, name) ?? before.entry
     const again = entry !== before.entry
     if (again) {
       // The name was registered anew: its reads begin at 0, and its issuer may be another.
-      countReads(registry, name, readsOf(before.entry), before.reads)
-      setGauges(registry, before.entry, undefined)
+      countReads(recorder, name, Telemetry.readsOf(before.entry), before.reads)
+      setGauges(recorder, before.entry, undefined)
     }
-    const reads = readsOf(entry)
-    countReads(registry, name, reads, again ? Registry.noReads : before.reads)
+    const reads = Telemetry.readsOf(entry)
+    countReads(recorder, name, reads, again ? noReads : before.reads)
     names.set(name, { entry, reads })
   }
 }
 
-const publishReadsOfRest = (registry: Registry.Registry): void => {
-  const { rest } = registry.metrics
+const publishReadsOfRest = (recorder: Recorder): void => {
+  const { rest } = recorder
   if (rest.entries.size === 0) {
     return
   }
-  let inCache = Registry.noReads
+  let inCache = noReads
   for (const entry of rest.entries) {
-    if (registry.entries.get(entry.name) === entry) {
-      inCache = sum(inCache, readsOf(entry))
+    if (recorder.telemetry.tokens.get(entry.name) === entry) {
+      inCache = sum(inCache, Telemetry.readsOf(entry))
     } else {
       rest.entries.delete(entry)
-      rest.gone = sum(rest.gone, readsOf(entry))
+      rest.gone = sum(rest.gone, Telemetry.readsOf(entry))
     }
   }
   const reads = sum(rest.gone, inCache)
-  countReads(registry, everyOther, reads, rest.published)
+  countReads(recorder, everyOther, reads, rest.published)
   rest.published = reads
 }
 
-const sum = (a: Registry.Reads, b: Registry.Reads): Registry.Reads => ({
+const sum = (a: Telemetry.Reads, b: Telemetry.Reads): Telemetry.Reads => ({
   hit: a.hit + b.hit,
   waited: a.waited + b.waited,
   unavailable: a.unavailable + b.unavailable
 })
 
-const publishGauges = (registry: Registry.Registry, statusOf: (entry: Entry.Entry) => TokenStatus): void => {
-  for (const [name, { entry }] of registry.metrics.names) {
-    setGauges(registry, entry, current(registry, name) === entry ? statusOf(entry) : undefined)
+const publishGauges = (recorder: Recorder): void => {
+  for (const { entry } of recorder.names.values()) {
+    setGauges(recorder, entry, recorder.telemetry.status(entry))
   }
 }
 
 /** Without a status, or with that of a token that is stopped, the gauges have no value. */
-const setGauges = (registry: Registry.Registry, entry: Entry.Entry, status: TokenStatus | undefined): void => {
+const setGauges = (recorder: Recorder, entry: Telemetry.Token, status: TokenStatus | undefined): void => {
   const token = MetricLabel.make("token", entry.name)
-  const labels = labelled(registry, token, ...issuerLabel(registry, entry))
+  const labels = labelled(recorder, token, ...issuerLabel(recorder, entry))
   const known = status?.state === "stopped" ? undefined : status
   ready.unsafeUpdate(known === undefined ? Number.NaN : isUsable(known) ? 1 : 0, labels)
   expiration.unsafeUpdate(seconds(known?.expiresAt), labels)
   nextRefresh.unsafeUpdate(seconds(known?.nextAttemptAt), labels)
   issued.unsafeUpdate(seconds(known?.issuedAt), labels)
-  consecutiveFailures.unsafeUpdate(known?.consecutiveFailures ?? Number.NaN, labelled(registry, token))
+  consecutiveFailures.unsafeUpdate(known?.consecutiveFailures ?? Number.NaN, labelled(recorder, token))
 }
 
 /** Nobody keeps the gauges up to date from here on. */
-const leave = (registry: Registry.Registry): void => {
-  if (--registry.metrics.layers === 0) {
-    for (const { entry } of registry.metrics.names.values()) {
-      setGauges(registry, entry, undefined)
+const leave = (recorder: Recorder): void => {
+  if (--recorder.layers === 0) {
+    for (const { entry } of recorder.names.values()) {
+      setGauges(recorder, entry, undefined)
     }
   }
 }
@@ -272,8 +307,8 @@ const isUsable = ({ state }: TokenStatus): boolean => state === "ready" || state
 const seconds = (millis: number | undefined): number => (millis === undefined ? Number.NaN : millis / 1000)
 
 /** The entry of a name that has a label of its own. */
-const current = ({ entries }: Registry.Registry, name: string): Entry.Entry | undefined => {
-  const entry = entries.get(name)
+const current = ({ telemetry: { tokens } }: Recorder, name: string): Telemetry.Token | undefined => {
+  const entry = tokens.get(name)
   return entry?.idle === undefined ? entry : undefined
 }
 
@@ -283,31 +318,31 @@ const mostNames = 1000
 
 const mostIssuers = 100
 
-const labelOf = (registry: Registry.Registry, entry: Entry.Entry): string => {
-  const { names } = registry.metrics
+const labelOf = (recorder: Recorder, entry: Telemetry.Token): string => {
+  const { names } = recorder
   if (entry.idle !== undefined || (names.size >= mostNames && !names.has(entry.name))) {
     // Kept from its first report on: a tenant may come and go between two publications.
-    registry.metrics.rest.entries.add(entry)
+    recorder.rest.entries.add(entry)
     return everyOther
   }
   if (!names.has(entry.name)) {
-    names.set(entry.name, { entry, reads: Registry.noReads })
+    names.set(entry.name, { entry, reads: noReads })
   }
   return entry.name
 }
 
-const issuerLabel = (registry: Registry.Registry, { source: { issuer } }: Entry.Entry) => {
+const issuerLabel = (recorder: Recorder, { source: { issuer } }: Telemetry.Token) => {
   if (issuer === undefined) {
     return []
   }
-  const { issuers } = registry.metrics
+  const { issuers } = recorder
   if (issuers.size < mostIssuers) {
     issuers.add(issuer)
   }
   return [MetricLabel.make("issuer", issuers.has(issuer) ? issuer : everyOther)]
 }
 
-const labelled = ({ metrics }: Registry.Registry, ...labels: ReadonlyArray<MetricLabel.MetricLabel>) => [
-  ...(metrics.labels ?? []),
+const labelled = ({ labels: common }: Recorder, ...labels: ReadonlyArray<MetricLabel.MetricLabel>) => [
+  ...(common ?? []),
   ...labels
 ]

@@ -169,12 +169,12 @@ describe("token_cache_unauthorized", () => {
       yield* TokenCache.invalidate("a", first)
       yield* TokenCache.invalidate("a", first)
       const reports = published("reports", "token_cache_unauthorized{")
-      assert.deepStrictEqual(yield* reports, { "action=already_fresh,token=a}": 2, "action=reminted,token=a}": 1 })
+      assert.deepStrictEqual(yield* reports, { "action=reissued,token=a}": 1, "action=stale,token=a}": 2 })
       yield* TokenCache.invalidate("a", second)
       assert.deepStrictEqual(yield* reports, {
-        "action=already_fresh,token=a}": 2,
-        "action=gave_up,token=a}": 1,
-        "action=reminted,token=a}": 1
+        "action=stale,token=a}": 2,
+        "action=backed_off,token=a}": 1,
+        "action=reissued,token=a}": 1
       })
     }).pipe(measured("reports", cacheOf({ a: source([succeed("1 hour")]) })))
   )
@@ -388,7 +388,7 @@ describe("TokenMetrics.layer", () => {
             "token_cache_refresh{outcome=success,token=a,trigger=startup}": 1,
             "token_cache_refresh{outcome=success,token=a,trigger=unauthorized}": 1,
             "token_cache_refresh_duration_seconds_count{outcome=success}": 2,
-            "token_cache_unauthorized{action=reminted,token=a}": 1
+            "token_cache_unauthorized{action=reissued,token=a}": 1
           })
         }).pipe(measured("two", cache))
         assert.notProperty(yield* series, "token_cache_token_ready{token=a}")
@@ -481,7 +481,7 @@ describe("labels are bounded", () => {
       assert.strictEqual(labels("token_cache_refresh_consecutive_failures"), 1000)
       assert.strictEqual(labels("token_cache_lookup"), 3 * 1001)
       assert.strictEqual(series["token_cache_refresh{outcome=success,token=*,trigger=startup}"], 100)
-      assert.strictEqual(series["token_cache_unauthorized{action=reminted,token=*}"], 1)
+      assert.strictEqual(series["token_cache_unauthorized{action=reissued,token=*}"], 1)
       assert.strictEqual(series["token_cache_lookup{result=hit,token=*}"], 101)
       assert.strictEqual(series["token_cache_lookup{result=waited,token=*}"], 100)
     }).pipe(measured("many", cacheOf(many(1100))))

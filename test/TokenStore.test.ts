@@ -169,7 +169,7 @@ describe("processes that share a store", () => {
       yield* TestClock.adjust("3 seconds")
       const { lastError } = yield* status(other)
       assert.deepInclude(lastError, { reason: "Timeout" })
-      assert.include(lastError?.message, "another process had the lease")
+      assert.include(lastError?.message, "another process held the lease")
     }).pipe(Effect.provide(quiet))
   )
 
