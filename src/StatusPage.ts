@@ -7,13 +7,13 @@ import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Recorder from "./internal/metrics/recorder.js"
 import * as RecentEvents from "./internal/statusPage/recentEvents.js"
 import * as Routes from "./internal/statusPage/routes.js"
 import * as Sse from "./internal/statusPage/sse.js"
 import * as Url from "./internal/statusPage/url.js"
 import * as View from "./internal/statusPage/view.js"
 import { TokenCache } from "./TokenCache.js"
-import * as TokenMetrics from "./TokenMetrics.js"
 
 /**
  * The options of a status page, all of which may be left out.
@@ -83,7 +83,7 @@ export const make = (
   Effect.gen(function* () {
     const { maxEventStreams = 20, showNames = false, title = "Access tokens" } = options
     const cache = yield* TokenCache
-    yield* TokenMetrics.enable
+    yield* Recorder.enable
     const { all, closed } = yield* RecentEvents.make
     const view = Effect.zipWith(
       Effect.clockWith((clock) => clock.currentTimeMillis),
@@ -95,7 +95,7 @@ export const make = (
       "/": Routes.page(view, title),
       "/status.json": Routes.status(view),
       "/events": Routes.events(live),
-      "/metrics": Routes.metrics(Effect.provideService(TokenMetrics.publish, TokenCache, cache)),
+      "/metrics": Routes.metrics(Effect.provideService(Recorder.publish, TokenCache, cache)),
       "/health/ready": Routes.ready(cache.statuses, showNames),
       "/health/live": Routes.live
     })

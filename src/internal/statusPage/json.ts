@@ -1,8 +1,9 @@
 import * as Duration from "effect/Duration"
 import type { IssueError } from "../../TokenError.js"
 import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
+import { isUsable } from "../isUsable.js"
 import { cut } from "../text.js"
-import { declared, isUsable, type View } from "./view.js"
+import { declared, type View } from "./view.js"
 
 /** Writes the body of `/status.json`, with instants in epoch milliseconds and durations in milliseconds. */
 export const status = ({ counts, events, now, rows, total }: View): string =>

@@ -1,7 +1,8 @@
 import type { TokenStatus } from "../../TokenStatus.js"
+import { isUsable } from "../isUsable.js"
 import { shape } from "./shapes.js"
 import * as Text from "./text.js"
-import { isUsable, type Row } from "./view.js"
+import type { Row } from "./view.js"
 
 /** The names of the columns, which stand above them on a wide screen and above each value on a narrow one. */
 export const columns = [

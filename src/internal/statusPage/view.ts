@@ -72,8 +72,6 @@ const keyed = (statuses: ReadonlyArray<TokenStatus>): ReadonlyArray<Row> => {
   })
 }
 
-export const isUsable = ({ state }: TokenStatus): boolean => state === "ready" || state === "degraded"
-
 /** Leaves out the tenants: whether the app is ready depends on the tokens that it declared itself. */
 export const declared = (statuses: ReadonlyArray<TokenStatus>): ReadonlyArray<TokenStatus> =>
   statuses.filter(({ tenant }) => tenant === undefined)
