@@ -25,12 +25,12 @@ export const storeOperation = Metric.counter("token_cache_store_operation", {
 })
 
 export const leaseWait = Metric.histogram(
-  "token_cache_lock_wait_seconds",
+  "token_cache_lease_wait_seconds",
   seconds,
   "How long attempts waited for the lease or the token of another process"
 )
 
-export const reads = Metric.counter("token_cache_lookup", { description: "Reads of a token", incremental: true })
+export const reads = Metric.counter("token_cache_reads", { description: "Reads of a token", incremental: true })
 
 export const ready = Metric.gauge("token_cache_token_ready", { description: "Whether there is a usable token" })
 
