@@ -83,8 +83,8 @@ export const make = (
   Effect.gen(function* () {
     const { maxEventStreams = 20, showNames = false, title = "Access tokens" } = options
     const cache = yield* TokenCache
-    yield* Recorder.enable
-    const { all, closed } = yield* RecentEvents.make
+    yield* Recorder.enable(cache)
+    const { all, closed } = yield* RecentEvents.make(cache.events)
     const view = Effect.zipWith(
       Effect.clockWith((clock) => clock.currentTimeMillis),
       cache.statuses,
@@ -95,7 +95,7 @@ export const make = (
       "/": Routes.page(view, title),
       "/status.json": Routes.status(view),
       "/events": Routes.events(live),
-      "/metrics": Routes.metrics(Effect.provideService(Recorder.publish, TokenCache, cache)),
+      "/metrics": Routes.metrics(Recorder.publish(cache)),
       "/health/ready": Routes.ready(cache.statuses, showNames),
       "/health/live": Routes.live
     })

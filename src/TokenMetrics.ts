@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Recorder from "./internal/metrics/recorder.js"
 import { invalidDuration } from "./internal/options.js"
-import type { TokenCache } from "./TokenCache.js"
+import { TokenCache } from "./TokenCache.js"
 
 /**
  * Turns on the metrics of the `TokenCache` in the context. From now on, attempts and refused tokens are counted as they
@@ -56,7 +56,7 @@ export const layer = (
       if (invalid !== undefined) {
         return yield* Effect.die(invalid)
       }
-      yield* Recorder.enable
+      yield* Effect.flatMap(TokenCache, Recorder.enable)
       yield* Effect.forkScoped(Effect.repeat(publish, Schedule.spaced(options.interval ?? Duration.seconds(10))))
     })
   )
@@ -69,4 +69,4 @@ export const layer = (
  * @since 0.1.0
  * @category publishing
  */
-export const publish: Effect.Effect<void, never, TokenCache> = Recorder.publish
+export const publish: Effect.Effect<void, never, TokenCache> = Effect.flatMap(TokenCache, Recorder.publish)

@@ -2,37 +2,39 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as MetricLabel from "effect/MetricLabel"
 import type * as Scope from "effect/Scope"
-import { TokenCache } from "../../TokenCache.js"
+import type { TokenCacheService } from "../../TokenCache.js"
 import * as Telemetry from "../cache/telemetry.js"
 import * as Metrics from "./definitions.js"
 import * as Publication from "./publication.js"
 import * as Series from "./series.js"
 
 /**
- * Counts attempts and refused tokens from now on, until the cache closes. When the scope closes, the metrics are published
- * once more, and the gauges end unless another layer or status page still publishes them.
+ * Counts the attempts and refused tokens of a cache from now on, until the cache closes. When the scope closes, the metrics
+ * are published once more, and the gauges end unless another layer or status page still publishes them.
  */
-export const enable: Effect.Effect<void, never, TokenCache | Scope.Scope> = Effect.gen(function* () {
-  const telemetry = (yield* TokenCache)[Telemetry.key]
-  if (telemetry === undefined) {
-    return
-  }
-  const recorder = recorderOf(telemetry)
-  if (!recorder.isEnabled) {
-    recorder.series.common = yield* FiberRef.get(FiberRef.currentMetricLabels)
-    recorder.isEnabled = true
-  }
-  recorder.publishers++
-  yield* Effect.addFinalizer(() => Effect.map(publish, () => leave(recorder)))
-})
+export const enable = (cache: TokenCacheService): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const telemetry = cache[Telemetry.key]
+    if (telemetry === undefined) {
+      return
+    }
+    const recorder = recorderOf(telemetry)
+    if (!recorder.isEnabled) {
+      recorder.series.common = yield* FiberRef.get(FiberRef.currentMetricLabels)
+      recorder.isEnabled = true
+    }
+    recorder.publishers++
+    yield* Effect.addFinalizer(() => Effect.map(publish(cache), () => leave(recorder)))
+  })
 
-/** Counts the reads since the last time, and sets the gauges to what they are now. */
-export const publish: Effect.Effect<void, never, TokenCache> = Effect.map(TokenCache, (cache) => {
-  const telemetry = cache[Telemetry.key]
-  if (telemetry !== undefined) {
-    Publication.publish(recorderOf(telemetry).series, telemetry)
-  }
-})
+/** Counts the reads of a cache since the last time, and sets the gauges to what they are now. */
+export const publish = (cache: TokenCacheService): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const telemetry = cache[Telemetry.key]
+    if (telemetry !== undefined) {
+      Publication.publish(recorderOf(telemetry).series, telemetry)
+    }
+  })
 
 /** Records the metrics of one cache. */
 interface Recorder extends Telemetry.Listener {

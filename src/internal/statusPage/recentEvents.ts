@@ -2,7 +2,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { TokenCache } from "../../TokenCache.js"
 import type { TokenEvent } from "../../TokenStatus.js"
 import { maxEvents, type NumberedEvent } from "./view.js"
 
@@ -14,18 +13,16 @@ export interface RecentEvents {
   readonly closed: Deferred.Deferred<void>
 }
 
-/** Begins to remember the events of the cache. */
-export const make: Effect.Effect<RecentEvents, never, TokenCache | Scope.Scope> = Effect.gen(function* () {
-  const closed = yield* Deferred.make<void>()
-  let events: ReadonlyArray<NumberedEvent> = []
-  let number = 0
-  const add = (event: TokenEvent) =>
-    Effect.sync(() => {
-      events = [{ number: ++number, event }, ...events.slice(0, maxEvents - 1)]
-    })
-  yield* Stream.runForEach(TokenCache.events, add).pipe(
-    Effect.ensuring(Deferred.succeed(closed, undefined)),
-    Effect.forkScoped
-  )
-  return { all: () => events, closed }
-})
+/** Begins to remember the events of a cache. */
+export const make = (events: Stream.Stream<TokenEvent>): Effect.Effect<RecentEvents, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const closed = yield* Deferred.make<void>()
+    let recent: ReadonlyArray<NumberedEvent> = []
+    let number = 0
+    const add = (event: TokenEvent) =>
+      Effect.sync(() => {
+        recent = [{ number: ++number, event }, ...recent.slice(0, maxEvents - 1)]
+      })
+    yield* Stream.runForEach(events, add).pipe(Effect.ensuring(Deferred.succeed(closed, undefined)), Effect.forkScoped)
+    return { all: () => recent, closed }
+  })
