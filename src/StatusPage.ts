@@ -123,7 +123,10 @@ export const make = (
  * @category constructors
  */
 export const toWebHandler = (
-  options: StatusPageOptions & { readonly prefix?: string | undefined } = {}
+  options: StatusPageOptions & {
+    /** The path that the app is mounted under, such as `/ops/tokens`. Default: none. */
+    readonly prefix?: string | undefined
+  } = {}
 ): Effect.Effect<(request: Request) => Promise<Response>, never, TokenCache | Scope.Scope> =>
   Effect.zipWith(Effect.runtime<never>(), make(options), (runtime, app) => {
     const prefix = (options.prefix ?? "").replace(/\/+$/, "")

@@ -48,7 +48,10 @@ import { TokenCache } from "./TokenCache.js"
  * @category layers
  */
 export const layer = (
-  options: { readonly interval?: Duration.DurationInput | undefined } = {}
+  options: {
+    /** How long to wait between two publications of reads and gauges. Default: 10 seconds. */
+    readonly interval?: Duration.DurationInput | undefined
+  } = {}
 ): Layer.Layer<never, never, TokenCache> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {

@@ -82,14 +82,17 @@ export const layer = (
  * Provides a store in files, for a process that is started again and again and for several processes on one machine.
  *
  * `directory` is created with mode 0700 if it does not exist, and its files are readable by their owner alone. It must be
- * on a local disk, because network file systems do not keep the leases safe. A write replaces a file as a whole, so nobody
- * reads half of one. The layer fails like {@link layer}, and with a `StoreError` if the directory cannot be created.
+ * on a local disk, because network file systems do not keep leases safe. A write replaces a file as a whole, so nobody
+ * reads half of one. The layer fails as {@link layer} does, and with a `StoreError` if the directory cannot be created.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerFile = (
-  options: TokenStoreOptions & { readonly directory: string }
+  options: TokenStoreOptions & {
+    /** The path of the directory that the files are in. It must be on a local disk. */
+    readonly directory: string
+  }
 ): Layer.Layer<TokenStore, ConfigError.ConfigError | InvalidOptions | StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     TokenStore,

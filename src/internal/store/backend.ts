@@ -27,6 +27,7 @@ export interface Key {
  * @category errors
  */
 export class StoreError extends /* @__PURE__ */ Data.TaggedError("StoreError")<{
+  /** Why the store could not do it, without an address, a key or a value. */
   readonly message: string
 }> {}
 

@@ -70,19 +70,7 @@ export const make = (directory: string): Effect.Effect<NumberedFiles, StoreError
         )
       })
 
-    /** Writes to a temporary file, which `place` then gives its name. */
-    const write = (
-      file: NumberedFile,
-      place: (temporary: string, final: string) => Effect.Effect<void, PlatformError.PlatformError>
-    ) =>
-      Effect.suspend(() => {
-        const final = pathOf(file)
-        const temporary = `${final}.${crypto.randomUUID()}.tmp`
-        return fs.writeFileString(temporary, encode(file), { flag: "wx", mode: 0o600 }).pipe(
-          Effect.zipRight(place(temporary, final)),
-          Effect.onError(() => Effect.ignore(fs.remove(temporary)))
-        )
-      })
+    const write = (file: NumberedFile, place: Place) => writeFile(fs, pathOf(file), encode(file), place)
 
     return {
       numbers: (prefix, kind) => Effect.mapError(numbers(prefix, kind), toStoreError),
@@ -109,9 +97,26 @@ export const make = (directory: string): Effect.Effect<NumberedFiles, StoreError
     }
   })
 
+/** Gives a file that is complete its final path. */
+type Place = (temporary: string, final: string) => Effect.Effect<void, PlatformError.PlatformError>
+
+const writeFile = (
+  fs: FileSystem.FileSystem,
+  final: string,
+  text: string,
+  place: Place
+): Effect.Effect<void, PlatformError.PlatformError> =>
+  Effect.suspend(() => {
+    const temporary = `${final}.${crypto.randomUUID()}.tmp`
+    return fs.writeFileString(temporary, text, { flag: "wx", mode: 0o600 }).pipe(
+      Effect.zipRight(place(temporary, final)),
+      Effect.onError(() => Effect.ignore(fs.remove(temporary)))
+    )
+  })
+
 const nameOf = ({ kind, number, prefix }: FileName): string => `${prefix}.${number}.${kind}`
 
-/** No other file has a number: the name of one with leading zeros would not be found by its number. */
+/** Takes a name apart. Numbers with leading zeros are not ours, and their files could not be found by their number. */
 const parseName = (name: string): Option.Option<FileName> => {
   const [, prefix, digits, kind] = /^(.+)\.([1-9]\d{0,14})\.(\w+)$/.exec(name) ?? []
   return prefix !== undefined && (kind === "lease" || kind === "token" || kind === "secret")

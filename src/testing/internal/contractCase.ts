@@ -6,12 +6,15 @@ import type * as Scope from "effect/Scope"
 import type { Backend, BackendValue, Key, StoreError } from "../../TokenStore.js"
 
 /**
- * The backend under test broke its contract. `message` says what it did wrong.
+ * The backend under test broke the contract of stores.
  *
  * @since 0.1.0
  * @category errors
  */
-export class ContractBroken extends /* @__PURE__ */ Data.TaggedError("ContractBroken")<{ readonly message: string }> {}
+export class ContractBroken extends /* @__PURE__ */ Data.TaggedError("ContractBroken")<{
+  /** What the backend did wrong. */
+  readonly message: string
+}> {}
 
 /**
  * One thing that every backend has to do, to be run as one test.
