@@ -71,7 +71,7 @@ export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): 
     let closed = false
 
     const reschedule = (entry: Entry.Entry) => {
-      deadlines.schedule(entry, Entry.nextDeadline(entry, options.readTimeout))
+      DeadlineQueue.schedule(deadlines, entry, Entry.nextDeadline(entry, options.readTimeout))
     }
 
     const update = (entry: Entry.Entry, state: TokenState.TokenState) => {
@@ -115,20 +115,22 @@ export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): 
       reschedule,
       adjustForClockSetBack: () => {
         const skew = setBackBy()
-        if (skew !== 0) {
-          deadlines.shift(skew)
-          for (const entry of entries.values()) {
-            if (entry.attempt !== undefined) {
-              entry.attempt.startedAt += skew
-            }
-            update(entry, TokenState.shifted(entry.state, skew))
-          }
-        }
+        if (skew !== 0) moveInstants(cache, skew)
       }
     }
     const sharing = makeSharing(cache)
     return cache
   })
+
+const moveInstants = ({ deadlines, entries, update }: Cache, skew: number): void => {
+  DeadlineQueue.shift(deadlines, skew)
+  for (const entry of entries.values()) {
+    if (entry.attempt !== undefined) {
+      entry.attempt.startedAt += skew
+    }
+    update(entry, TokenState.shifted(entry.state, skew))
+  }
+}
 
 /** Logs with the name of the token. */
 export const annotated = <A, E, R>(entry: { readonly name: string }, log: Effect.Effect<A, E, R>) =>

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Alarm from "./alarm.js"
 import * as Attempt from "./attempt.js"
 import { annotated, type Cache } from "./cache.js"
+import * as DeadlineQueue from "./deadlineQueue.js"
 import * as Entry from "./entry.js"
 import * as Membership from "./membership.js"
 import { yieldToEventLoop } from "./time.js"
@@ -16,7 +17,7 @@ export const run = (cache: Cache): Effect.Effect<never> => {
     if (startDue(cache)) {
       return yieldToEventLoop
     }
-    alarm.set(cache.deadlines.earliest())
+    alarm.set(DeadlineQueue.earliest(cache.deadlines))
     return cache.woken.await
   }).pipe(
     Effect.catchAllCause((cause) =>
@@ -33,7 +34,8 @@ const batch = 512
 const startDue = (cache: Cache): boolean => {
   const { deadlines, permits } = cache
   const now = cache.now()
-  for (let entry = deadlines.takeDue(now); entry !== undefined; entry = deadlines.takeDue(now)) {
+  const takeDue = () => DeadlineQueue.takeDue(deadlines, now)
+  for (let entry = takeDue(); entry !== undefined; entry = takeDue()) {
     onDeadline(cache, entry, now)
   }
   for (let started = 0; started < batch; started++) {

@@ -36,58 +36,13 @@ export interface Tenants {
 const lookupTimeout = Duration.seconds(30)
 
 export const make = (cache: Cache, options: Options): Tenants => {
-  const { clock, entries, fibers } = cache
-  const lookups = new Map<string, Waiters.Waiters<Entry.Entry, TokenUnavailable>>()
-
-  const lookUp = (name: string, until: number): Effect.Effect<Entry.Entry, TokenUnavailable> => {
-    const waiters = Waiters.make<Entry.Entry, TokenUnavailable>(clock, fibers, () =>
-      Unavailable.timedOut({ name }, cache.options.readTimeout)
-    )
-    lookups.set(name, waiters)
-    const found = waiters.await(until)
-    let timer: Fiber.RuntimeFiber<void> | undefined
-    const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
-      if (lookups.get(name) === waiters) {
-        lookups.delete(name)
-        timer?.unsafeInterruptAsFork(FiberId.none)
-        waiters.complete(add(name, exit))
-      }
-    }
-    const lookup = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
-    const fiber = fibers.fork(Effect.exit(lookup))
-    fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
-    if (lookups.get(name) === waiters) {
-      const giveUp = Effect.sync(() => {
-        conclude(Exit.fail(tooSlow()))
-        fiber.unsafeInterruptAsFork(FiberId.none)
-      })
-      timer = fibers.fork(Effect.delay(giveUp, lookupTimeout))
-    }
-    return found
-  }
-
-  const add = (name: string, exit: Exit.Exit<AnySource, unknown>): Exit.Exit<Entry.Entry, TokenUnavailable> => {
-    if (cache.isClosed()) {
-      return Exit.fail(Unavailable.closed({ name }))
-    }
-    // It may have been registered while it was looked up.
-    const registered = entries.get(name)
-    if (registered !== undefined) {
-      return Exit.succeed(registered)
-    }
-    if (Exit.isFailure(exit)) {
-      return Exit.fail(notFound(cache, name, exit.cause))
-    }
-    makeRoom(cache, options.capacity)
-    return Exit.succeed(Membership.insert(cache, name, exit.value, options.context, options.idleTimeToLive))
-  }
-
+  const lookups: Lookups = new Map()
   return {
     find: (name, until) =>
       Effect.suspend(() =>
         cache.isClosed()
           ? Effect.fail(Unavailable.closed({ name }))
-          : (lookups.get(name)?.await(until) ?? lookUp(name, until))
+          : (lookups.get(name)?.await(until) ?? lookUp(cache, options, lookups, name, until))
       ),
     close: () => {
       for (const [name, waiters] of lookups) {
@@ -95,6 +50,64 @@ export const make = (cache: Cache, options: Options): Tenants => {
       }
     }
   }
+}
+
+/** The lookups that are running, and the readers that wait for them. */
+type Lookups = Map<string, Waiters.Waiters<Entry.Entry, TokenUnavailable>>
+
+const lookUp = (
+  cache: Cache,
+  options: Options,
+  lookups: Lookups,
+  name: string,
+  until: number
+): Effect.Effect<Entry.Entry, TokenUnavailable> => {
+  const { clock, fibers } = cache
+  const waiters = Waiters.make<Entry.Entry, TokenUnavailable>(clock, fibers, () =>
+    Unavailable.timedOut({ name }, cache.options.readTimeout)
+  )
+  lookups.set(name, waiters)
+  const found = waiters.await(until)
+  let timer: Fiber.RuntimeFiber<void> | undefined
+  const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
+    if (lookups.get(name) === waiters) {
+      lookups.delete(name)
+      timer?.unsafeInterruptAsFork(FiberId.none)
+      waiters.complete(add(cache, options, name, exit))
+    }
+  }
+  const lookup = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
+  const fiber = fibers.fork(Effect.exit(lookup))
+  fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
+  if (lookups.get(name) === waiters) {
+    const giveUp = Effect.sync(() => {
+      conclude(Exit.fail(tooSlow()))
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    })
+    timer = fibers.fork(Effect.delay(giveUp, lookupTimeout))
+  }
+  return found
+}
+
+const add = (
+  cache: Cache,
+  options: Options,
+  name: string,
+  exit: Exit.Exit<AnySource, unknown>
+): Exit.Exit<Entry.Entry, TokenUnavailable> => {
+  if (cache.isClosed()) {
+    return Exit.fail(Unavailable.closed({ name }))
+  }
+  // It may have been registered while it was looked up.
+  const registered = cache.entries.get(name)
+  if (registered !== undefined) {
+    return Exit.succeed(registered)
+  }
+  if (Exit.isFailure(exit)) {
+    return Exit.fail(notFound(cache, name, exit.cause))
+  }
+  makeRoom(cache, options.capacity)
+  return Exit.succeed(Membership.insert(cache, name, exit.value, options.context, options.idleTimeToLive))
 }
 
 type AnySource = TokenSource<unknown, unknown>

@@ -11,9 +11,9 @@ import * as TokenStore from "../../TokenStore.js"
 import type { Attempt } from "../cache/entry.js"
 import type { Issuing } from "../cache/sharing.js"
 import * as Lease from "./lease.js"
+import { findNewer } from "./newerToken.js"
 import { becomeLocal, becomeShared, type SharedContext } from "./sharedToken.js"
 import { call } from "./storeClient.js"
-import { findNewer } from "./storedToken.js"
 
 /**
  * One attempt of a token that is in the store: takes over a newer token that is there; otherwise issues one under the

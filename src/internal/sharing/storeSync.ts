@@ -10,9 +10,9 @@ import type { Cache } from "../cache/cache.js"
 import type { Report } from "../cache/telemetry.js"
 import * as TokenState from "../cache/tokenState.js"
 import * as Lease from "./lease.js"
+import { findNewer } from "./newerToken.js"
 import * as SharedToken from "./sharedToken.js"
 import { call } from "./storeClient.js"
-import { findNewer } from "./storedToken.js"
 
 /**
  * Takes over the tokens that other processes write before the current ones expire, and writes the tokens that were
