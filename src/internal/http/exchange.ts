@@ -75,13 +75,6 @@ export const describeFailure = (error: HttpClientError.HttpClientError, url: str
 /** @internal */
 export const isSuccess = (status: number) => status >= 200 && status < 300
 
-/**
- * Where plain http is safe.
- *
- * @internal
- */
-export const isLoopback = (hostname: string): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
-
 const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
   error._tag === "ResponseError" && error.reason === "StatusCode"
 

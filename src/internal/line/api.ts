@@ -6,7 +6,7 @@
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
-import * as HttpExchange from "../http/exchange.js"
+import * as Url from "../http/url.js"
 
 /**
  * @since 0.1.0
@@ -34,11 +34,10 @@ export const invalidBaseUrl = `the base URL must be https, or http on loopback, 
  * @internal
  */
 export const parseBaseUrl = (text: string): Either.Either<string, string> => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && HttpExchange.isLoopback(url.hostname))
-  return url !== undefined && safe && `${url.username}${url.password}${url.search}${url.hash}` === ""
-    ? Either.right(`${url.origin}${url.pathname.replace(/\/+$/, "")}`)
-    : Either.left(invalidBaseUrl)
+  const url = Url.parseBaseUrl(text)
+  return url === undefined
+    ? Either.left(invalidBaseUrl)
+    : Either.right(`${url.origin}${url.pathname.replace(/\/+$/, "")}`)
 }
 
 /**

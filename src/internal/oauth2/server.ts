@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as oauth from "oauth4webapi"
 import { InvalidOptions, IssueError } from "../../TokenError.js"
-import * as HttpExchange from "../http/exchange.js"
+import * as Url from "../http/url.js"
 import * as OAuth2Error from "./advice.js"
 import * as OAuth2Request from "./tokenRequest.js"
 
@@ -115,7 +115,7 @@ const findBy = (
       oauth.processDiscoveryResponse(issuer, response)
     )
     const { token_endpoint: tokenEndpoint } = metadata
-    if (tokenEndpoint === undefined || !isSafe(parse(tokenEndpoint))) {
+    if (tokenEndpoint === undefined || Url.parseEndpoint(tokenEndpoint) === undefined) {
       return yield* new IssueError({
         reason: "InvalidResponse",
         message: "token_endpoint of the metadata is missing, or neither https nor on loopback",
@@ -128,8 +128,8 @@ const findBy = (
 const checkIssuer = "Check the issuer."
 
 const parseIssuer = (issuer: string): Either.Either<URL, InvalidOptions> => {
-  const url = parse(issuer)
-  return url !== undefined && isSafe(url) && `${url.search}${url.hash}` === ""
+  const url = Url.parseBaseUrl(issuer)
+  return url !== undefined
     ? Either.right(url)
     : Either.left(
         new InvalidOptions({
@@ -143,7 +143,7 @@ const checkServer = ({ issuer, tokenEndpoint }: Server): Either.Either<void, Inv
   if (typeof issuer !== "string" || issuer === "") {
     return Either.left(new InvalidOptions({ option: "server", message: "issuer must be a string that is not empty" }))
   }
-  return isSafe(parse(tokenEndpoint))
+  return Url.parseEndpoint(tokenEndpoint) !== undefined
     ? Either.right(undefined)
     : Either.left(
         new InvalidOptions({
@@ -152,10 +152,3 @@ const checkServer = ({ issuer, tokenEndpoint }: Server): Either.Either<void, Inv
         })
       )
 }
-
-const parse = (text: string): URL | undefined => (URL.canParse(text) ? new URL(text) : undefined)
-
-const isSafe = (url: URL | undefined): boolean =>
-  url !== undefined &&
-  (url.protocol === "https:" || (url.protocol === "http:" && HttpExchange.isLoopback(url.hostname))) &&
-  `${url.username}${url.password}${url.hash}` === ""
