@@ -16,7 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as WebFetch from "./internal/bearer/fetch.js"
 import { BearerResponse, drain, errorFor, exitFor } from "./internal/bearer/response.js"
-import { withSpanExits } from "./internal/http/spans.js"
+import { mapSpanExit } from "./internal/http/spans.js"
 import { TokenCache } from "./TokenCache.js"
 import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
 
@@ -109,7 +109,7 @@ export const make = (
             : Effect.succeed(request)
         )
         return bearer.execute(request).pipe(
-          withSpanExits((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
+          mapSpanExit((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
           Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
           Effect.mapBoth({
             onFailure: (error) => (sent === undefined ? error : errorFor(sent.request, error)),

@@ -13,8 +13,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { IssueError } from "../../TokenError.js"
 import * as TokenStore from "../../TokenStore.js"
+import type { Answer } from "../http/exchange.js"
 import { nameOf } from "../issueErrorOf.js"
-import type { Answer } from "./tokenRequest.js"
 
 type Token = Redacted.Redacted<string>
 
