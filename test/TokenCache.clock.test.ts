@@ -72,6 +72,32 @@ describe("a clock set back", () => {
   })
 })
 
+describe("a clock that falls behind the monotonic one", () => {
+  for (const [name, by, moves] of [
+    ["by a second is left as it is", 1000, 0],
+    ["by more is one that was set back", 1001, 1001],
+    ["by half a minute is one that was set back", 30_000, 30_000]
+  ] as const) {
+    it.effect(name, () => {
+      const hourly = { issue: Issuer.scripted(Issuer.succeed("1 hour")).issue, jitter: 0 }
+      return Effect.gen(function* () {
+        yield* TestClock.adjust(2 * hour)
+        const { adjust, clock, set } = yield* settableClock
+        yield* Effect.gen(function* () {
+          yield* read
+          const before = yield* TokenCache.status("line")
+          set(-by)
+          // The refresh fiber is woken for the other one, and looks at the clocks.
+          yield* TokenCache.refresh("other")
+          yield* adjust(0)
+          const { expiresAt, nextAttemptAt } = yield* TokenCache.status("line")
+          assert.deepStrictEqual([expiresAt, nextAttemptAt], [before.expiresAt! - moves, before.nextAttemptAt! - moves])
+        }).pipe(Effect.provide(TokenCache.layer({ line: hourly, other: hourly })), Effect.withClock(clock))
+      })
+    })
+  }
+})
+
 describe("a clock set back during an attempt", () => {
   it.effect("does not put its time limit off", () => {
     const issuer = Issuer.scripted(Issuer.hang)
