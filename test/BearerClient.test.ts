@@ -2,7 +2,7 @@ import { Readable } from "node:stream"
 import { FetchHttpClient, Headers, HttpBody, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, Stream, TestClock } from "effect"
 import { InvalidOptions, IssuedToken, TokenCache, TokenUnavailable } from "effect-token-cache"
 import * as BearerClient from "effect-token-cache/BearerClient"
 import * as Api from "./support/bearerApi.js"
@@ -343,6 +343,24 @@ describe("BearerClient.make", () => {
         yield* until(() => api.received[0]!.socket.destroyed)
       }).pipe(provide(hourly(), http))
     )
+
+    it.effect("a body that does not end is given up after a second", () => {
+      const statuses = [401, 200]
+      const stub = HttpClient.make((request) =>
+        Effect.sync(() =>
+          HttpClientResponse.fromWeb(request, new Response(new ReadableStream(), { status: statuses.shift()! }))
+        )
+      )
+      return Effect.gen(function* () {
+        const client = yield* BearerClient.make("api", { origins: ["https://api.example.com"] })
+        const fiber = yield* Effect.fork(client.get("https://api.example.com"))
+        yield* TestClock.adjust("999 millis")
+        assert.deepStrictEqual(statuses, [200])
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(statuses, [])
+        assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
+      }).pipe(provide(hourly(), Layer.succeed(HttpClient.HttpClient, stub)))
+    })
 
     it.scopedLive("http.request.resend_count is 1 on the span of the second send, and absent on the first", () =>
       Probe.withSpans((spans) =>

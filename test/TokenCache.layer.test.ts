@@ -167,6 +167,34 @@ describe("TokenCache.layer", () => {
   })
 })
 
+describe("a layer with more than 512 tokens that are due at once", () => {
+  it.effect("lets the event loop take a turn after 512 attempts", () => {
+    const turns: Array<number> = []
+    let startedInTurn = 0
+    // A turn is over when a timer has run, or the sockets have been looked at.
+    const endTurn = () => {
+      if (startedInTurn > 0) turns.push(startedInTurn)
+      startedInTurn = 0
+    }
+    const issue = Effect.sync(() => {
+      if (startedInTurn++ === 0) {
+        setTimeout(endTurn, 0)
+        setImmediate(endTurn)
+      }
+      return IssuedToken.make({ accessToken: "token", expiresIn: "1 hour" })
+    })
+    const source = { issue, refreshBefore: "30 minutes", jitter: 0 } as const
+    const sources = Object.fromEntries(Array.from({ length: 1200 }, (_, index) => [`token ${index}`, source]))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust(0)
+      turns.length = 0
+      yield* TestClock.adjust("30 minutes")
+      endTurn()
+      assert.deepStrictEqual(turns, [512, 512, 176])
+    }).pipe(Effect.provide(TokenCache.layer(sources, { concurrency: 1200 })))
+  })
+})
+
 describe("TokenCache.register", () => {
   const issuer = () => Issuer.scripted(Issuer.succeed("1 hour"))
   const empty = TokenCache.layer({})

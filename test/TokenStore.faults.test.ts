@@ -117,6 +117,23 @@ describe("a store that fails for a while", () => {
     }).pipe(Effect.provide(log))
   })
 
+  it.scoped("is left alone for a second, in which each attempt issues its own", () =>
+    Effect.gen(function* () {
+      const { backend, broken } = yield* breakable
+      broken.set("read", down)
+      const { read, refresh, status } = yield* start(backend, Issuer.scripted(Issuer.succeed("1 hour")))
+      yield* read
+      broken.clear()
+      const sharing: Array<string | undefined> = []
+      for (const millis of [0, 999, 1]) {
+        yield* TestClock.adjust(millis)
+        yield* refresh
+        sharing.push((yield* status).sharing)
+      }
+      assert.deepStrictEqual(sharing, ["local", "local", "shared"])
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.scoped("is asked again after a second, also where the clock was set back meanwhile", () =>
     Effect.gen(function* () {
       const { adjust, clock, set } = yield* settableClock

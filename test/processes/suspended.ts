@@ -7,17 +7,19 @@ const issuer = Issuer.scripted(Issuer.succeed("3 seconds"))
 
 Effect.gen(function* () {
   let last = Issuer.value(yield* TokenCache.token("line"))
-  console.log(`warm ${last}`)
+  console.log(last)
   while (true) {
     yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    // Looked at before the read: the process may be stopped between the two, and the token run out meanwhile.
+    const now = yield* Clock.currentTimeMillis
     const token = yield* TokenCache.accessToken("line")
     const value = Issuer.value(token.accessToken)
-    if ((yield* Clock.currentTimeMillis) >= token.expiresAt) {
-      console.log(`expired ${value}`)
+    if (now >= token.expiresAt) {
+      console.log(`${value} has expired`)
     }
     if (value !== last) {
       last = value
-      console.log(`read ${value}`)
+      console.log(value)
     }
   }
 }).pipe(
