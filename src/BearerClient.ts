@@ -1,57 +1,62 @@
 /**
- * An `HttpClient` that sends a token of the cache, and gets a new one when the API refuses it.
+ * HTTP clients that send a token of the cache to an API, and replace the token when the API refuses it.
  *
  * @since 0.1.0
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
-import * as WebFetch from "./internal/bearer/fetch.js"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as BearerFetch from "./internal/bearer/fetch.js"
 import { BearerResponse, drain, errorFor, exitFor } from "./internal/bearer/response.js"
-import { withSpanExits } from "./internal/http/spans.js"
+import * as Token from "./internal/bearer/token.js"
+import { mapSpanExit } from "./internal/http/spans.js"
 import { TokenCache } from "./TokenCache.js"
-import { InvalidOptions, type TokenUnavailable } from "./TokenError.js"
 
 /**
+ * Options of {@link make} and {@link fetch}.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface BearerClientOptions {
   /**
-   * Where the token may go: scheme, host and port, for example `https://api.example.com`. Requests to any other origin
-   * go out as they are, without it. At least one.
+   * The origins that the token is sent to, each a scheme, host and port such as `https://api.example.com`. There must be
+   * at least one. A request to any other origin is sent as it is, without the token.
    */
   readonly origins: ReadonlyArray<string>
   /**
-   * Whether a request that is answered with 401 is sent once more, with a new token. With `false` the 401 is the answer;
-   * the token is invalidated all the same, so that the next request has a new one. Default: `true`.
+   * Whether a request that the API answers with 401 is sent once more, with a new token. With `false` the 401 is the
+   * answer. The token is invalidated in either case, so that the next request has a new one. Default: `true`.
    */
   readonly retryUnauthorized?: boolean | undefined
 }
 
 /**
- * Makes an `HttpClient` that sends the token `name` as `Authorization: Bearer` to the given origins, on top of the client
- * in the context.
+ * Makes an `HttpClient` that sends the token `name` as `Authorization: Bearer` to the given origins. It sends its requests
+ * through the client in the context.
  *
- * An answer of 401 invalidates the token that was sent, and only that one; the request is sent once more with the next
- * token, and that answer counts, whatever it is. 403 and 400 are left alone. A body that can be read only once, a
- * `Stream` or a `Raw` that is not plain data, is not sent again: the 401 is the answer.
+ * When the API answers 401, the token that was sent is invalidated, and no other. The request is then sent once more with
+ * the next token, and whatever the API answers is the answer. A 400 or 403 changes nothing. A body that can be read only
+ * once, which is a `Stream` or a `Raw` that is not plain data, is not sent again: the 401 is the answer.
  *
- * Fails with a `RequestError` of reason `Encode` and the `TokenUnavailable` as its cause when the cache has no token;
- * `HttpClient.retryTransient` does not repeat it. Its errors and responses hold the request without the token. An
- * origin that is none, or an empty list, is a defect: `InvalidOptions`.
+ * If the cache has no token, a request fails with a `RequestError` of reason `Encode`, which has the `TokenUnavailable` as
+ * its cause. `HttpClient.retryTransient` does not repeat such an error. No error and no response holds the token: their
+ * `request` is the one from before it was added. An element of `origins` that is not an origin, or an empty list, is a
+ * defect: `InvalidOptions`.
  *
- * `HttpClient.filterStatusOk` and `HttpClient.followRedirects` belong around this client. Inside, the first hides the
- * 401 from it, and the second takes the token along to other origins. `HttpClient.withScope` around it has no hold on
- * the requests that carry a token.
+ * `HttpClient.filterStatusOk` and `HttpClient.followRedirects` belong around this client. Inside of it, the first would
+ * hide a 401 from it, and the second would take the token along to other origins. `HttpClient.withScope` around it does not
+ * apply to the requests that carry a token.
  *
  * @example
  * ```ts
@@ -84,43 +89,9 @@ export const make = (
 ): Effect.Effect<HttpClient.HttpClient, never, HttpClient.HttpClient | TokenCache> =>
   Effect.gen(function* () {
     const { retryUnauthorized = true } = options
-    const origins = yield* parseOrigins(name, options.origins)
-    const client = yield* HttpClient.HttpClient
+    const origins = yield* Token.parseOrigins(name, options.origins)
     const cache = yield* TokenCache
-
-    const readToken = (request: HttpClientRequest.HttpClientRequest) =>
-      cache.token(name).pipe(
-        Effect.mapError((cause) => unsendable({ request, description: cause.message, cause })),
-        Effect.filterOrFail(fitsHeader, () =>
-          unsendable({ request, description: `the token "${name}" has characters other than visible ASCII` })
-        )
-      )
-
-    const send = (request: HttpClientRequest.HttpClientRequest) =>
-      Effect.suspend(() => {
-        let sent: Sent | undefined
-        // Last of the client's own mapRequests, so that the origin is judged by the URL that goes out.
-        const bearer = HttpClient.mapRequestEffect(client, (request) =>
-          isAt(origins, request)
-            ? Effect.map(readToken(request), (token) => {
-                sent = { request, token }
-                return HttpClientRequest.bearerToken(request, token)
-              })
-            : Effect.succeed(request)
-        )
-        return bearer.execute(request).pipe(
-          withSpanExits((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
-          Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
-          Effect.mapBoth({
-            onFailure: (error) => (sent === undefined ? error : errorFor(sent.request, error)),
-            onSuccess: (response) => ({
-              response: sent === undefined ? response : new BearerResponse(sent.request, response),
-              token: sent?.token
-            })
-          })
-        )
-      })
-
+    const send = sender(yield* HttpClient.HttpClient, origins, Token.read(cache, name))
     return HttpClient.makeWith(
       Effect.flatMap((request: HttpClientRequest.HttpClientRequest) =>
         Effect.flatMap(send(request), ({ response, token }) => {
@@ -142,37 +113,34 @@ export const make = (
   })
 
 /**
- * Makes a standard `fetch` for an SDK that takes one, on top of the client in the context. It does with the token what
- * the client of `make` does: the given origins get it, judged again for each redirect, and a 401 is sent once more with
- * the next token.
+ * Makes a standard `fetch` for an SDK that accepts one. It sends the token `name` as `Authorization: Bearer` to the given
+ * origins, and after a 401 it sends the request once more with the next token, as the client of {@link make} does.
  *
- * It is called like the `fetch` of the platform and answers like it: redirects, `signal`, bodies that stream. Where there
- * is no token it rejects with a `TypeError` that has the `TokenUnavailable` as its cause; a failed connection's cause is
- * that of the transport, such as `ECONNREFUSED`. Neither errors nor responses hold the token. An origin that is none, or
- * an empty list, is a defect: `InvalidOptions`.
+ * It sends its requests through the `FetchHttpClient.Fetch` in the context, or through `globalThis.fetch` if there is none.
+ * It does not use the `HttpClient` in the context: what your app adds to that client does not apply to the SDK's calls.
+ *
+ * In all other respects it behaves like the `fetch` that it uses, with the same options, answers and errors. It follows
+ * redirects itself, because each of them is judged anew: the token goes to the given origins only, and an `Authorization`
+ * or `Cookie` header of the caller's does not go to another origin. Each request has a client span, like those of
+ * `HttpClient`, whose parent is the span in which this effect ran.
+ *
+ * If the cache has no token, a call is rejected with a `TypeError` that has the `TokenUnavailable` as its cause. No error
+ * and no response holds the token. An element of `origins` that is not an origin, or an empty list, is a defect:
+ * `InvalidOptions`.
  *
  * Its limits:
  *
- * - A body is read into memory, to be sent again after a 401 or a redirect. A `ReadableStream` given as `init.body` is
- *   not: its 401 is the answer.
- * - A header `Accept-Encoding` is left out: whether an answer may be compressed is up to the client, which has to decode
- *   it. `FetchHttpClient` does, the clients of `@effect/platform-node` do not ask for it.
- * - `statusText` is empty, and of several cookies with one name the last is kept. One that `Cookies.fromSetCookie` cannot
- *   read is left out.
- * - Rejected: a method other than GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS, `integrity`, a URL that is not
- *   `http:` or `https:`, an answer with a status above 599. Without effect: `cache`, `credentials`, `keepalive`, `mode`,
- *   `referrer` and `dispatcher`.
- * - A body that was read in part, and over `NodeHttpClient.layer` also one that nobody reads, holds its connection until
- *   it is read to its end, cancelled or aborted.
- * - Not for browsers, whose `fetch` hides redirects.
+ * - The body is read into memory, so that it can be sent again after a 401 or a redirect. A stream that is given as
+ *   `init.body` is not: it is sent once, and a 401 is the answer.
+ * - `integrity` applies to every answer, including a redirect and a 401.
+ * - Browsers are not supported: their `fetch` does not show where a redirect leads.
  *
  * @example
  * ```ts
- * import { NodeHttpClient } from "@effect/platform-node"
  * import { Effect } from "effect"
  * import { BearerClient, IssuedToken, TokenCache } from "effect-token-cache"
  *
- * // What an SDK looks like that brings no HTTP client of its own.
+ * // An SDK that brings no HTTP client of its own.
  * declare const makeSdk: (options: { fetch: typeof fetch }) => { me: () => Promise<{ name: string }> }
  *
  * const Tokens = TokenCache.layer({
@@ -184,7 +152,7 @@ export const make = (
  *   return yield* Effect.tryPromise(() => sdk.me())
  * })
  *
- * program.pipe(Effect.provide([Tokens, NodeHttpClient.layerUndici]), Effect.runPromise)
+ * program.pipe(Effect.provide(Tokens), Effect.runPromise)
  * ```
  *
  * @see WHATWG Fetch, sections 4.4 "HTTP-redirect fetch" and 5.6 "Fetch method"
@@ -194,8 +162,19 @@ export const make = (
 export const fetch = (
   name: string,
   options: BearerClientOptions
-): Effect.Effect<typeof globalThis.fetch, never, HttpClient.HttpClient | TokenCache> =>
-  WebFetch.make(make(name, options))
+): Effect.Effect<typeof globalThis.fetch, never, TokenCache> =>
+  Effect.gen(function* () {
+    const platform = yield* Effect.serviceOption(FetchHttpClient.Fetch)
+    return BearerFetch.make({
+      name,
+      origins: yield* Token.parseOrigins(name, options.origins),
+      retryUnauthorized: options.retryUnauthorized ?? true,
+      cache: yield* TokenCache,
+      // Looked up at each call: what patches the global one may come later.
+      platform: (input, init) => Option.getOrElse(platform, () => globalThis.fetch)(input, init),
+      runtime: yield* Effect.runtime<never>()
+    })
+  })
 
 interface Sent {
   /** The request as it was before the token was added. */
@@ -203,42 +182,52 @@ interface Sent {
   readonly token: Redacted.Redacted<string>
 }
 
-const parseOrigins = (name: string, origins: ReadonlyArray<string>): Effect.Effect<ReadonlySet<string>> =>
-  Effect.suspend(() => {
-    const parsed = Arr.map(origins, parseOrigin)
-    const invalid = parsed.indexOf(undefined)
-    return parsed.length > 0 && invalid < 0
-      ? Effect.succeed(new Set(Arr.filter(parsed, Predicate.isNotUndefined)))
-      : Effect.die(
-          new InvalidOptions({
-            token: name,
-            option: "origins",
-            message: `${parsed.length === 0 ? "origins is empty" : `origins[${invalid}] is not an origin`}: give a scheme, host and port, such as "https://api.example.com"`
+/** Sends requests with the token that they need, and gives the token along with the answer. */
+const sender =
+  (
+    client: HttpClient.HttpClient,
+    origins: ReadonlySet<string>,
+    readToken: Effect.Effect<Redacted.Redacted<string>, Token.Unsendable>
+  ) =>
+  (
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<
+    { readonly response: HttpClientResponse.HttpClientResponse; readonly token: Redacted.Redacted<string> | undefined },
+    HttpClientError.HttpClientError
+  > =>
+    Effect.suspend(() => {
+      let sent: Sent | undefined
+      // The last of the client's own mapRequests, so that the origin is that of the URL that goes out.
+      const bearer = HttpClient.mapRequestEffect(client, (request) =>
+        isAt(origins, request)
+          ? Effect.mapBoth(readToken, {
+              // Not `Transport`: `retryTransient` would repeat the request, and the cache has its own back-off.
+              onFailure: (error) => new HttpClientError.RequestError({ request, ...error, reason: "Encode" }),
+              onSuccess: (token) => {
+                sent = { request, token }
+                return HttpClientRequest.bearerToken(request, token)
+              }
+            })
+          : Effect.succeed(request)
+      )
+      return bearer.execute(request).pipe(
+        mapSpanExit((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
+        Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
+        Effect.mapBoth({
+          onFailure: (error) => (sent === undefined ? error : errorFor(sent.request, error)),
+          onSuccess: (response) => ({
+            response: sent === undefined ? response : new BearerResponse(sent.request, response),
+            token: sent?.token
           })
-        )
-  })
-
-const parseOrigin = (text: string): string | undefined =>
-  Either.try(() => new URL(text)).pipe(
-    Either.map((url) => (url.href === `${url.origin}/` ? url.origin : undefined)),
-    Either.getOrUndefined
-  )
+        })
+      )
+    })
 
 const isAt = (origins: ReadonlySet<string>, request: HttpClientRequest.HttpClientRequest): boolean =>
   Either.match(UrlParams.makeUrl(request.url, request.urlParams, request.hash), {
     onLeft: () => false,
     onRight: (url) => origins.has(url.origin)
   })
-
-// fetch prints a value that it cannot send, and node:http throws.
-const fitsHeader = (token: Redacted.Redacted<string>): boolean => /^[\x21-\x7e]+$/.test(Redacted.value(token))
-
-// Not `Transport`: `retryTransient` would repeat the request, and the cache has its own back-off.
-const unsendable = (options: {
-  readonly request: HttpClientRequest.HttpClientRequest
-  readonly description: string
-  readonly cause?: TokenUnavailable
-}) => new HttpClientError.RequestError({ ...options, reason: "Encode" })
 
 const canBeSentAgain = (body: HttpBody.HttpBody): boolean =>
   body._tag === "Raw" ? isPlainData(body.body) : body._tag !== "Stream"

@@ -1,9 +1,8 @@
 /**
- * The signed JWT with which a LINE channel proves who it is.
+ * Client assertions: signed JWTs with which a LINE channel proves who it is, in place of its secret.
  *
  * @since 0.1.0
  */
-import type { KeyObject } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,46 +10,44 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { type JWK, SignJWT } from "jose"
+import { maxTokenLifetime } from "./internal/line/api.js"
+import * as SigningKey from "./internal/line/signingKey.js"
 import { isBlank, redacted } from "./internal/options.js"
-import * as Key from "./internal/privateKey.js"
 import { IssueError } from "./TokenError.js"
 
+export type { PrivateKey } from "./internal/line/signingKey.js"
+
 /**
- * An assertion signing key: PEM (PKCS#8 or PKCS#1, line breaks or literal `\n`), a JWK, or a JWK's JSON text. Members
- * that a JWK has on top, such as `kid` and `use`, are ignored.
+ * What an assertion says, and the key that it is signed with.
  *
  * @since 0.1.0
  * @category models
  */
-export type PrivateKey = string | JWK | Redacted.Redacted<string | JWK>
-
-/**
- * @since 0.1.0
- * @category models
- */
 export interface LineAssertionOptions {
+  /** The channel ID, from the channel's page in the LINE Developers Console: the claims `iss` and `sub`. */
   readonly channelId: string
-  /** The `kid` that LINE's console gave when the public key was registered. */
+  /** The `kid` that the LINE Developers Console assigned when the public key was registered there. */
   readonly keyId: string
-  /** RSA, 2048 bits. */
-  readonly privateKey: PrivateKey
+  /** The assertion signing key: an RSA key of 2048 bits, as PEM or JWK. */
+  readonly privateKey: SigningKey.PrivateKey
   /**
    * How long LINE accepts the assertion: whole seconds, at most 30 minutes. Default: 5 minutes, which leaves room for a
-   * clock that is wrong either way.
+   * clock that is fast or slow.
    */
   readonly expiresIn?: Duration.DurationInput | undefined
   /**
-   * How long the v2.1 token to be issued lives: whole seconds, at most 30 days. Default: not said, which is for every
-   * request but issuing a v2.1 token.
+   * The lifetime of the v2.1 token that is requested with the assertion, as the claim `token_exp`: whole seconds, at most
+   * 30 days. Required for that request, and for no other. Default: none.
    */
   readonly tokenLifetime?: Duration.DurationInput | undefined
 }
 
 /**
- * Signs a client assertion (RS256). Its `exp` counts from Effect's `Clock`.
+ * Signs a client assertion with RS256. It is valid from the time of Effect's `Clock` for as long as `expiresIn` says.
  *
- * Fails with a permanent `IssueError` of reason `Rejected` when LINE would refuse the assertion: an id that is empty, a
- * lifetime out of bounds, a key that cannot be read or is not RSA 2048. Its message holds nothing of the key.
+ * Fails with a permanent `IssueError` of reason `Rejected` if LINE would refuse the assertion: if an ID is empty, a
+ * lifetime is out of bounds, or the key cannot be read or is not an RSA key of 2048 bits. The error's message contains
+ * nothing of the key.
  *
  * @example
  * ```ts
@@ -81,7 +78,7 @@ export const sign = (options: LineAssertionOptions): Effect.Effect<Redacted.Reda
     const lifetime = yield* wholeSeconds("expiresIn", expiresIn, Duration.minutes(30))
     const tokenExp =
       tokenLifetime === undefined ? undefined : yield* wholeSeconds("tokenLifetime", tokenLifetime, maxTokenLifetime)
-    const key = yield* loadKey(privateKey)
+    const key = yield* SigningKey.parse(privateKey)
     const now = yield* Clock.currentTimeMillis
     const jwt = new SignJWT({
       iss: channelId,
@@ -90,44 +87,13 @@ export const sign = (options: LineAssertionOptions): Effect.Effect<Redacted.Reda
       exp: Math.floor(now / 1000) + lifetime,
       ...(tokenExp === undefined ? undefined : { token_exp: tokenExp })
     }).setProtectedHeader({ alg: "RS256", typ: "JWT", kid: keyId })
-    const assertion = yield* Effect.tryPromise({ try: () => jwt.sign(key), catch: unreadable })
+    const assertion = yield* Effect.tryPromise({ try: () => jwt.sign(key), catch: SigningKey.unreadable })
     return Redacted.make(assertion)
   })
 }
 
-/**
- * The longest life of a v2.1 token, and what `LineChannel.v21` asks for.
- *
- * @internal
- */
-export const maxTokenLifetime = Duration.days(30)
-
-/**
- * Reads a key and checks that it is one that LINE takes.
- *
- * @internal
- */
-export const loadKey = (privateKey: Redacted.Redacted<string | JWK>): Either.Either<KeyObject, IssueError> =>
-  Either.flatMap(Either.mapLeft(Key.parse(privateKey), unreadable), ({ key }) => {
-    // node:crypto and OpenSSL sign with any of these keys without a word, and LINE then answers "invalid_client".
-    const { asymmetricKeyType = "unknown", asymmetricKeyDetails } = key
-    if (asymmetricKeyType !== "rsa") {
-      return Either.left(refused(`the private key is of type ${asymmetricKeyType}, LINE takes RSA`, checkKey))
-    }
-    const bits = asymmetricKeyDetails?.modulusLength
-    return bits === 2048
-      ? Either.right(key)
-      : Either.left(refused(`the private key has ${bits} bits, LINE takes 2048`, checkKey))
-  })
-
 const refused = (message: string, advice?: string) =>
   new IssueError({ reason: "Rejected", permanent: true, message, advice })
-
-const checkKey =
-  "Check LINE_PRIVATE_KEY: it is an RSA key of 2048 bits whose public half is registered in LINE's console."
-
-const unreadable = () =>
-  refused("the private key cannot be read: give an unencrypted private key as PEM (PKCS#8 or PKCS#1) or JWK", checkKey)
 
 const notEmpty = (option: string, value: string, advice: string): Either.Either<void, IssueError> =>
   isBlank(value)

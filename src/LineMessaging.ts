@@ -1,5 +1,5 @@
 /**
- * Sending messages with a LINE channel's token.
+ * Sends messages through the LINE Messaging API, with a token of the cache.
  *
  * @since 0.1.0
  */
@@ -14,10 +14,12 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as BearerClient from "./BearerClient.js"
 import * as HttpExchange from "./internal/http/exchange.js"
+import * as IssuerError from "./internal/http/issuerError.js"
 import * as LineApi from "./internal/line/api.js"
+import * as LineConfig from "./internal/line/config.js"
 import * as LineMessage from "./internal/line/message.js"
 import * as LinePush from "./internal/line/push.js"
-import * as LineRequest from "./internal/line/tokenEndpoint.js"
+import { isUuid } from "./internal/uuid.js"
 import type { TokenCache } from "./TokenCache.js"
 import type { TokenUnavailable } from "./TokenError.js"
 
@@ -27,22 +29,27 @@ export type { PushErrorReason, Pushed, SentMessage } from "./internal/line/push.
 export { PushError } from "./internal/line/push.js"
 
 /**
+ * Options of {@link push}.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface PushOptions {
   /**
-   * A UUID. With the same one, the same push made again within 24 hours is sent once. Default: a random one, which the
-   * result and the error have.
+   * A UUID that identifies the push: LINE sends the same push with the same key once within 24 hours. Default: a random
+   * one, which the result and the error hold.
    */
   readonly retryKey?: string | undefined
-  /** Whether the recipient's device stays silent. Default: `false`. */
+  /** Whether the push arrives without a notification on the recipient's device. Default: `false`. */
   readonly notificationDisabled?: boolean | undefined
-  /** The unit that the message is counted under: at most one, up to 30 letters, digits and `_`. Default: none. */
+  /**
+   * The unit under which LINE's statistics count the messages: at most one, of 1 to 30 letters, digits and `_`. Default:
+   * none.
+   */
   readonly customAggregationUnits?: ReadonlyArray<string> | undefined
   /**
-   * Where LINE's API is: https, or http on loopback. The token goes there. Default: the config `LINE_API_BASE_URL`
-   * where it is set, `https://api.line.me` otherwise.
+   * Where LINE's API is: an https URL, or http on loopback. The token is sent there. Default: the config
+   * `LINE_API_BASE_URL` if it is set, otherwise `https://api.line.me`.
    */
   readonly baseUrl?: string | undefined
 }
@@ -50,11 +57,13 @@ export interface PushOptions {
 /**
  * Pushes one message, or up to five, to a user, a group or a room, with the token `name` of the cache.
  *
- * The first attempt has a retry key already, so that what LINE accepted is never sent twice: after no answer within 15
- * seconds, a failed connection or a 5xx the push is made again with the same key, at most 3 times, after about 0.5, 1
- * and 2 seconds, or after `Retry-After` where that is more. If that is over 30 seconds, the push fails at once. A 401
- * has it sent again once with a new token; any other 4xx is final. What can be checked here is checked before anything
+ * Even the first attempt has a retry key, so that nothing is sent twice. A push that gets no answer within 15 seconds, a
+ * failed connection or a 5xx is repeated with the same key at most 3 times, after about 0.5, 1 and 2 seconds, or after
+ * `Retry-After` if that is longer. If `Retry-After` is longer than 30 seconds, the push fails at once. After a 401 it is
+ * sent once more with a new token. Any other 4xx is final. Whatever can be checked without LINE is checked before anything
  * is sent.
+ *
+ * Fails with a `PushError`, or with a `TokenUnavailable` if the cache has no token.
  *
  * @example
  * ```ts
@@ -94,14 +103,14 @@ export const push = (
       HttpClientRequest.setHeader("X-Line-Retry-Key", retryKey),
       HttpClientRequest.bodyText(body, "application/json")
     )
-    return yield* Effect.retry(attempt(client, request, retryKey), { schedule: backOff, while: isWorthAnother })
+    return yield* Effect.retry(attempt(client, request, retryKey), { schedule: backOff, while: isRetryable })
   }).pipe(
     Effect.withSpan("LineMessaging.push", { captureStackTrace: false, attributes: { "token_cache.token": name } })
   )
 
 const attemptTimeout = Duration.seconds(15)
 
-const patience = Duration.seconds(30)
+const maxRetryAfter = Duration.seconds(30)
 
 const backOff = Schedule.exponential("500 millis").pipe(
   Schedule.jittered,
@@ -117,18 +126,18 @@ const backOff = Schedule.exponential("500 millis").pipe(
 const retryAfter = (error: LinePush.PushError | TokenUnavailable) =>
   error._tag === "PushError" ? error.retryAfter : undefined
 
-const isWorthAnother = (error: LinePush.PushError | TokenUnavailable): boolean =>
+const isRetryable = (error: LinePush.PushError | TokenUnavailable): boolean =>
   error._tag === "PushError" &&
   error.reason === "Unavailable" &&
-  Duration.lessThanOrEqualTo(error.retryAfter ?? Duration.zero, patience)
+  Duration.lessThanOrEqualTo(error.retryAfter ?? Duration.zero, maxRetryAfter)
 
 const attempt = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest,
   retryKey: string
 ): Effect.Effect<LinePush.Pushed, LinePush.PushError | TokenUnavailable> =>
-  LineRequest.send(client, request).pipe(
-    Effect.mapError((error) => noAnswer(error, request.url, retryKey)),
+  HttpExchange.send(client, request).pipe(
+    Effect.mapError((error) => transportError(error, request.url, retryKey)),
     Effect.timeoutFail({
       duration: attemptTimeout,
       onTimeout: () =>
@@ -141,7 +150,7 @@ const attempt = (
     Effect.flatMap((answer) => LinePush.fromAnswer(answer, retryKey))
   )
 
-const noAnswer = (
+const transportError = (
   error: HttpClientError.HttpClientError,
   url: string,
   retryKey: string
@@ -157,7 +166,7 @@ const noAnswer = (
       })
     : new LinePush.PushError({
         reason: "Unavailable",
-        message: `LINE is unreachable: ${HttpExchange.describeFailure(error, url)}`,
+        message: `LINE is unreachable: ${IssuerError.describeFailure(error, url)}`,
         retryKey
       })
 }
@@ -168,14 +177,14 @@ const toRetryKey = (retryKey: string | undefined): Effect.Effect<string, LinePus
   if (retryKey === undefined) {
     return Effect.sync(() => crypto.randomUUID())
   }
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(retryKey)
+  return isUuid(retryKey)
     ? Effect.succeed(retryKey)
     : Effect.fail(new LinePush.PushError({ reason: "InvalidRequest", message: "retryKey must be a UUID" }))
 }
 
 const toBaseUrl = (baseUrl: string | undefined): Effect.Effect<string, string> =>
   baseUrl === undefined
-    ? Effect.mapError(LineApi.baseUrlConfig, () => `${LineApi.invalidBaseUrl}. ${LineApi.checkBaseUrl}`)
+    ? Effect.mapError(LineConfig.baseUrl, () => `${LineApi.invalidBaseUrl}. ${LineApi.checkBaseUrl}`)
     : LineApi.parseBaseUrl(baseUrl)
 
 const toBody = (
@@ -183,9 +192,9 @@ const toBody = (
   messages: ReadonlyArray<LineMessage.Message>,
   { notificationDisabled, customAggregationUnits }: PushOptions
 ): Either.Either<string, string> => {
-  const wrong = LineMessage.wrong(to, messages, customAggregationUnits ?? [])
-  if (wrong !== undefined) {
-    return Either.left(wrong)
+  const invalid = LineMessage.validate(to, messages, customAggregationUnits ?? [])
+  if (invalid !== undefined) {
+    return Either.left(invalid)
   }
   return Either.try({
     try: () => JSON.stringify({ to, messages, notificationDisabled, customAggregationUnits }),

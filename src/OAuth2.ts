@@ -16,7 +16,8 @@ import { redacted } from "./internal/options.js"
 import type { InvalidOptions } from "./TokenError.js"
 
 export type { Client, KeyClient, PublicClient, SecretClient } from "./internal/oauth2/client.js"
-export { discover, type Server, type ServerMetadata } from "./internal/oauth2/server.js"
+export { discover } from "./internal/oauth2/discovery.js"
+export type { Server, ServerMetadata } from "./internal/oauth2/server.js"
 export type { OAuth2Source, Parameters, RequestOptions } from "./internal/oauth2/source.js"
 
 /**

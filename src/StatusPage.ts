@@ -1,53 +1,56 @@
 /**
- * A read-only status page of the cache, for operators and their tools.
+ * A read-only status page of a cache, for operators and their tools.
  *
  * @since 0.1.0
  */
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
-import * as PrometheusText from "./internal/metrics/prometheusText.js"
-import * as Html from "./internal/statusPage/html.js"
-import * as Json from "./internal/statusPage/json.js"
+import * as Recorder from "./internal/metrics/recorder.js"
 import * as RecentEvents from "./internal/statusPage/recentEvents.js"
+import * as Routes from "./internal/statusPage/routes.js"
 import * as Sse from "./internal/statusPage/sse.js"
+import * as Url from "./internal/statusPage/url.js"
 import * as View from "./internal/statusPage/view.js"
 import { TokenCache } from "./TokenCache.js"
-import * as TokenMetrics from "./TokenMetrics.js"
 
 /**
+ * The options of a status page, all of which may be left out.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface StatusPageOptions {
   /** The heading of the page. Default: `"Access tokens"`. */
   readonly title?: string | undefined
-  /** Whether `/health/ready` names the tokens that are not usable. Default: `false`. */
+  /**
+   * Whether `/health/ready` lists the names of the tokens that are not usable, of which it shows at most 100. Default:
+   * `false`.
+   */
   readonly showNames?: boolean | undefined
-  /** How many clients may watch `/events` at once; more are answered 503 with Retry-After. Default: 20. */
+  /** How many clients may follow `/events` at once. Further ones get 503 with Retry-After. Default: 20. */
   readonly maxEventStreams?: number | undefined
 }
 
 /**
- * An app for GET requests that shows the `TokenCache` in the context: no token and nothing derived from one, but names,
- * issuers and error texts. It has no access control of its own: mount it behind the app's.
+ * Makes an HTTP app that shows the state of the `TokenCache` in the context. It shows names, issuers and error texts, and
+ * no token or anything derived from one. It has no access control of its own: mount it behind that of your app. It answers
+ * GET and HEAD requests only, and turns on the metrics of the cache as `TokenMetrics.layer` does.
  *
  * | path | answer |
  * | --- | --- |
- * | `/` | the page; live where JavaScript runs, else refreshed every 10 seconds |
- * | `/status.json` | the same for programs, instants in epoch milliseconds |
- * | `/events` | the page's live updates (server-sent events), at most one a second |
+ * | `/` | the page, which is live where JavaScript runs and is otherwise reloaded every 10 seconds |
+ * | `/status.json` | the same for programs, with instants in epoch milliseconds and durations in milliseconds |
+ * | `/events` | the live updates of the page as server-sent events, at most one a second |
  * | `/metrics` | the metrics of `TokenMetrics.layer`, in the text format of Prometheus |
- * | `/health/ready` | 200 while each declared token is usable, else 503; tenants do not count |
+ * | `/health/ready` | 200 while every declared token is usable, and otherwise 503; tenants do not count |
  * | `/health/live` | 200 |
  *
- * It can be mounted under any path, as its links are relative, and remembers the last 100 events from when it is made
- * until the scope closes. Of many tokens 500 are shown: declared ones before tenants, of both those in the worst state.
- * Texts are cut at 200 characters. What a client of `/events` has not read is not kept for it: it gets the difference to
- * what it has seen. These end when the cache or the scope closes.
+ * All links are relative, so the app can be mounted under any path. It remembers the last 100 events since it was made. At
+ * most 500 tokens are shown: declared ones before tenants, and the worst states first. Texts are cut at 200 characters.
+ * Nothing is queued for a slow client of `/events`: when it reads on, it gets the difference between what it has seen and
+ * what there is. Event streams end when the cache or the scope closes.
  *
  * @example
  * ```ts
@@ -80,62 +83,28 @@ export const make = (
   Effect.gen(function* () {
     const { maxEventStreams = 20, showNames = false, title = "Access tokens" } = options
     const cache = yield* TokenCache
-    yield* TokenMetrics.enable
-    const { all, closed } = yield* RecentEvents.make
+    yield* Recorder.enable(cache)
+    const { all, closed } = yield* RecentEvents.make(cache.events)
     const view = Effect.zipWith(
       Effect.clockWith((clock) => clock.currentTimeMillis),
       cache.statuses,
       (now, statuses) => View.make(now, statuses, all())
     )
     const live = yield* Sse.make({ maxClients: maxEventStreams, title, view, closed })
-
-    const routes: Readonly<Record<string, Route>> = {
-      "/": (request) =>
-        Effect.map(view, (view) => {
-          const nonce = makeNonce()
-          const html = Html.page(view, { title, base: baseOf(request.originalUrl), nonce })
-          return answer(html, "text/html; charset=utf-8", { headers: { "content-security-policy": pagePolicy(nonce) } })
-        }),
-      "/status.json": () => Effect.map(view, (view) => answer(Json.status(view), json)),
-      "/events": ({ source }) =>
-        Effect.sync(() =>
-          live.isFull()
-            ? answer("too many event streams\n", text, { status: 503, headers: { "retry-after": "10" } })
-            : HttpServerResponse.stream(live.stream(source), {
-                contentType: "text/event-stream; charset=utf-8",
-                // nginx would hold the events back.
-                headers: { ...security, "x-accel-buffering": "no" }
-              })
-        ),
-      "/metrics": () =>
-        Effect.map(
-          Effect.zipRight(Effect.provideService(TokenMetrics.publish, TokenCache, cache), Metric.snapshot),
-          (all) => {
-            const ours = all.filter(({ metricKey }) => metricKey.name.startsWith("token_cache_"))
-            return answer(PrometheusText.render(ours), PrometheusText.contentType)
-          }
-        ),
-      "/health/ready": () =>
-        Effect.map(cache.statuses, (statuses) => {
-          const { body, ready } = Json.readiness(statuses, showNames)
-          return answer(body, json, { status: ready ? 200 : 503 })
-        }),
-      "/health/live": () => Effect.sync(() => answer('{"live":true}', json))
-    }
-
-    return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-      if (request.method !== "GET" && request.method !== "HEAD") {
-        return Effect.succeed(answer("read only\n", text, { status: 405, headers: { allow: "GET, HEAD" } }))
-      }
-      const route = routes[pathOf(request.url)]
-      return route === undefined ? Effect.succeed(answer("not found\n", text, { status: 404 })) : route(request)
+    return Routes.app({
+      "/": Routes.page(view, title),
+      "/status.json": Routes.status(view),
+      "/events": Routes.events(live),
+      "/metrics": Routes.metrics(Recorder.publish(cache)),
+      "/health/ready": Routes.ready(cache.statuses, showNames),
+      "/health/live": Routes.live
     })
   })
 
 /**
- * The same as a function from `Request` to `Response`, for any framework that speaks these. `prefix` is the path that it
- * is mounted under. Where the framework takes that off itself there is no prefix, and the page is at the path with a
- * slash at its end: its links are relative.
+ * Makes the same app as {@link make}, as a function from a web `Request` to a `Response` for other frameworks. `prefix` is
+ * the path that it is mounted under; default: none. Leave it out if the framework takes it off the URL itself. Then the
+ * page must be opened with a slash at the end of its path, because its links are relative.
  *
  * @example
  * ```ts
@@ -154,59 +123,17 @@ export const make = (
  * @category constructors
  */
 export const toWebHandler = (
-  options: StatusPageOptions & { readonly prefix?: string | undefined } = {}
+  options: StatusPageOptions & {
+    /** The path that the app is mounted under, such as `/ops/tokens`. Default: none. */
+    readonly prefix?: string | undefined
+  } = {}
 ): Effect.Effect<(request: Request) => Promise<Response>, never, TokenCache | Scope.Scope> =>
   Effect.zipWith(Effect.runtime<never>(), make(options), (runtime, app) => {
     const prefix = (options.prefix ?? "").replace(/\/+$/, "")
     const handler = HttpApp.toWebHandlerRuntime(runtime)(
       Effect.updateService(app, HttpServerRequest.HttpServerRequest, (request) =>
-        request.modify({ url: withoutPrefix(pathOf(request.url), prefix) })
+        request.modify({ url: Url.withoutPrefix(Url.pathOf(request.url), prefix) })
       )
     )
     return (request) => handler(request)
   })
-
-type Route = (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<HttpServerResponse.HttpServerResponse>
-
-const text = "text/plain; charset=utf-8"
-
-const json = "application/json; charset=utf-8"
-
-const security = {
-  "cache-control": "no-store",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff"
-}
-
-const pagePolicy = (nonce: string): string =>
-  `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'`
-
-const makeNonce = (): string => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
-
-const answer = (
-  body: string,
-  contentType: string,
-  options: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {}
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(body, {
-    status: options.status ?? 200,
-    contentType,
-    headers: { ...security, ...options.headers }
-  })
-
-/** It begins with a slash, and so is no name of a property that every object has. */
-const pathOf = (url: string): string => {
-  const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
-  return path.startsWith("/") ? path : `/${path}`
-}
-
-// What is outside the prefix goes to a path that is no route.
-const withoutPrefix = (path: string, prefix: string): string =>
-  path === prefix ? "/" : path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : "/outside"
-
-/** What links on the page begin with: a browser takes them relative to the directory of its address. */
-const baseOf = (originalUrl: string): string => {
-  const path = pathOf(originalUrl)
-  return path.endsWith("/") ? "./" : `./${path.slice(path.lastIndexOf("/") + 1)}/`
-}

@@ -11,55 +11,15 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as IssuedToken from "./IssuedToken.js"
-import type * as Registry from "./internal/cache/cache.js"
-import * as Service from "./internal/cache/service.js"
+import type { TokenCacheService } from "./internal/cache/service.js"
+import type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
+import * as Cache from "./internal/layer.js"
 import type { InvalidOptions, TokenUnavailable } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
 import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
-export interface TokenCacheOptions {
-  /**
-   * `"sync"` makes the layer wait for the first attempt of each token, and fail if one fails. Default: `"async"`, the
-   * layer is there at once and the first readers wait.
-   */
-  readonly prefetch?: "async" | "sync" | undefined
-  /** How long a reader waits when there is no usable token. Default: 5 seconds. */
-  readonly readTimeout?: Duration.DurationInput | undefined
-  /** How long before its expiry a token is no longer handed out, at most a tenth of its lifetime. Default: 5 seconds. */
-  readonly leeway?: Duration.DurationInput | undefined
-  /** How many attempts run at once. Attempts that a reader waits for come on top. Default: 16. */
-  readonly concurrency?: number | undefined
-}
-
-/**
- * Options of {@link TokenCache.layerLookup}, besides those of every cache.
- *
- * @since 0.1.0
- * @category models
- */
-export interface LookupOptions extends Omit<TokenCacheOptions, "prefetch"> {
-  /** A token that nobody has read for this long is dropped. Default: 1 hour. */
-  readonly idleTimeToLive?: Duration.DurationInput | undefined
-  /**
-   * How many tokens are kept: past it the one read least recently is dropped, those whose issuer is failing last. Tokens
-   * that somebody waits for stay. Default: 10,000.
-   */
-  readonly capacity?: number | undefined
-}
-
-/**
- * A source, or an effect that makes one.
- *
- * @since 0.1.0
- * @category models
- */
-export type AnySource =
-  | TokenSource.TokenSource<unknown, unknown>
-  | Effect.Effect<TokenSource.TokenSource<unknown, unknown>, unknown, unknown>
+export type { TokenCacheService } from "./internal/cache/service.js"
+export type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
 
 /** What making the source can fail with. */
 type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
@@ -127,7 +87,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     sources: Readonly<Record<string, AnySource>>,
     options: TokenCacheOptions = {}
   ): Layer.Layer<TokenCache, unknown, unknown> {
-    return Layer.scoped(TokenCache, Service.make(sources, options))
+    return Layer.scoped(TokenCache, Cache.make(sources, options))
   }
 
   /**
@@ -155,7 +115,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     lookup: (name: string) => Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>,
     options: LookupOptions = {}
   ): Layer.Layer<TokenCache, InvalidOptions, Exclude<R | R1, Scope.Scope>> {
-    return Layer.scoped(TokenCache, Service.makeLookup(lookup, options))
+    return Layer.scoped(TokenCache, Cache.makeLookup(lookup, options))
   }
 
   /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */
@@ -248,36 +208,6 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   static readonly events: Stream.Stream<TokenEvent, never, TokenCache> = Stream.unwrap(
     Effect.map(TokenCache, (cache) => cache.events)
   )
-}
-
-/**
- * What the `TokenCache` tag stands for; the statics of the class of the same names document the members.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TokenCacheService {
-  readonly register: <E1, R1, E = never, R = never>(
-    name: string,
-    source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
-  ) => Effect.Effect<void, InvalidOptions | E, Scope.Scope | R | R1>
-  readonly token: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
-  readonly accessToken: (name: string) => Effect.Effect<IssuedToken.AccessToken, TokenUnavailable>
-  readonly reader: (
-    name: string
-  ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable>
-  readonly refresh: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
-  readonly invalidate: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
-  readonly status: (name: string) => Effect.Effect<TokenStatus, TokenUnavailable>
-  readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>>
-  readonly changes: (name: string) => Stream.Stream<TokenStatus, TokenUnavailable>
-  readonly events: Stream.Stream<TokenEvent>
-  /**
-   * For `TokenMetrics`.
-   *
-   * @internal
-   */
-  readonly [Registry.key]?: Registry.Registry
 }
 
 type FixedSources = Readonly<Record<string, TokenSource.TokenSource>>

@@ -4,13 +4,10 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
+import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type { AccessToken, IssuedToken } from "./IssuedToken.js"
-import { invalidDuration, isBlank } from "./internal/options.js"
-import { type IssueOutcome, invalidOption, type RefreshPolicyOptions } from "./RefreshPolicy.js"
-import { InvalidOptions } from "./TokenError.js"
+import type { IssueOutcome, RefreshPolicyOptions } from "./RefreshPolicy.js"
 
 /**
  * How one token is issued, and when. A `TokenCache` layer takes a source, or an `Effect` that makes one and is run once
@@ -73,35 +70,4 @@ export interface TokenIdentity {
   readonly client: string
   /** What is asked for, such as scope and audience. Default: the client alone makes the identity. */
   readonly request?: string | undefined
-}
-
-const policyOptions = ["refreshBefore", "retryAfter", "maxRetryAfter", "jitter"] as const
-
-/** @internal */
-export const validate = <E, R>(
-  name: string,
-  source: TokenSource<E, R>
-): Effect.Effect<TokenSource<E, R>, InvalidOptions> => {
-  const invalid = (option: string, message: string) => new InvalidOptions({ token: name, option, message })
-  if (isBlank(name)) {
-    return Effect.fail(invalid("name", "a token needs a name that is not empty"))
-  }
-  if (!Predicate.hasProperty(source, "issue") || !Effect.isEffect(source.issue)) {
-    return Effect.fail(invalid("issue", `"${name}" needs an issue effect`))
-  }
-  const { identity } = source
-  if (identity !== undefined && (!Predicate.isRecord(identity) || isBlank(identity.client))) {
-    return Effect.fail(invalid("identity", `the identity of "${name}" needs a client that is not empty`))
-  }
-  const both = policyOptions.find((option) => source[option] !== undefined)
-  if (source.schedule !== undefined && both !== undefined) {
-    return Effect.fail(
-      invalid(both, `"${name}" has a schedule and ${both}: give ${both} to RefreshPolicy.make, or leave schedule out`)
-    )
-  }
-  const error =
-    invalidOption(source, name) ??
-    invalidDuration("issueTimeout", source.issueTimeout, name) ??
-    invalidDuration("defaultLifetime", source.defaultLifetime, name)
-  return error === undefined ? Effect.succeed(source) : Effect.fail(error)
 }

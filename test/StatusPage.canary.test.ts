@@ -28,7 +28,7 @@ const faults: Record<string, LineFault> = {
 /** The routes by their source, so that none is forgotten. */
 const routes = Array.from(
   readFileSync(fileURLToPath(new URL("../src/StatusPage.ts", import.meta.url)), "utf8").matchAll(
-    /^ +"(\/[^"]*)": \(/gm
+    /^ +"(\/[^"]*)": Routes\./gm
   ),
   ([, path = ""]) => path
 )

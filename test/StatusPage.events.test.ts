@@ -81,8 +81,8 @@ describe("/events", () => {
       assert.deepStrictEqual(
         messages.slice(1).map(({ data, event }) => [event, data]),
         [
-          ["beat", 15_000],
-          ["beat", 30_000]
+          ["heartbeat", 15_000],
+          ["heartbeat", 30_000]
         ]
       )
     }).pipe(Effect.provide(TokenCache.layer({ one: working() })))

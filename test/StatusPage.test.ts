@@ -384,7 +384,7 @@ describe("/metrics", () => {
       assert.isEmpty(lines.filter((line) => !/^(# (HELP|TYPE) )?token_cache_/.test(line)))
       assert.includeMembers(lines, [
         'token_cache_token_ready{token="metered",issuer="meter"} 1',
-        'token_cache_lookup_total{token="metered",result="waited"} 1',
+        'token_cache_reads_total{token="metered",result="waited"} 1',
         'token_cache_refresh_total{token="metered",issuer="meter",trigger="manual",outcome="success"} 1'
       ])
     }).pipe(
@@ -403,7 +403,7 @@ describe("/metrics", () => {
         Effect.provide(read(handler, "/metrics"), TokenMetrics.layer())
       )
       assert.include(body, 'token_cache_refresh_total{token="beside",trigger="startup",outcome="success"} 1\n')
-      assert.include(body, 'token_cache_lookup_total{token="beside",result="waited"} 1\n')
+      assert.include(body, 'token_cache_reads_total{token="beside",result="waited"} 1\n')
     }).pipe(Effect.provide(TokenCache.layer({ beside: { issue: scripted(succeed("10 minutes")).issue, jitter: 0 } })))
   )
 })

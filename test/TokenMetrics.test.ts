@@ -169,12 +169,12 @@ describe("token_cache_unauthorized", () => {
       yield* TokenCache.invalidate("a", first)
       yield* TokenCache.invalidate("a", first)
       const reports = published("reports", "token_cache_unauthorized{")
-      assert.deepStrictEqual(yield* reports, { "action=already_fresh,token=a}": 2, "action=reminted,token=a}": 1 })
+      assert.deepStrictEqual(yield* reports, { "action=reissued,token=a}": 1, "action=stale,token=a}": 2 })
       yield* TokenCache.invalidate("a", second)
       assert.deepStrictEqual(yield* reports, {
-        "action=already_fresh,token=a}": 2,
-        "action=gave_up,token=a}": 1,
-        "action=reminted,token=a}": 1
+        "action=stale,token=a}": 2,
+        "action=backed_off,token=a}": 1,
+        "action=reissued,token=a}": 1
       })
     }).pipe(measured("reports", cacheOf({ a: source([succeed("1 hour")]) })))
   )
@@ -187,9 +187,9 @@ describe("token_cache_unauthorized", () => {
   )
 })
 
-const lookups = (test: string) => published(test, "token_cache_lookup{")
+const lookups = (test: string) => published(test, "token_cache_reads{")
 
-describe("token_cache_lookup", () => {
+describe("token_cache_reads", () => {
   it.effect("tells reads that had a token from those that waited, and those that got none", () =>
     Effect.gen(function* () {
       const waiting = yield* Effect.fork(TokenCache.token("a"))
@@ -245,7 +245,7 @@ describe("token_cache_lookup", () => {
       const reader = yield* TokenCache.reader("a")
       yield* Effect.repeatN(TokenCache.token("a"), 100)
       yield* Effect.repeatN(reader, 100)
-      assert.strictEqual(before["token_cache_lookup{result=waited,token=a}"], 1)
+      assert.strictEqual(before["token_cache_reads{result=waited,token=a}"], 1)
       assert.deepStrictEqual(yield* seriesOf("warm"), before)
       assert.strictEqual((yield* lookups("warm"))["result=hit,token=a}"], 202)
     }).pipe(measured("warm", cacheOf({ a: source([succeed("1 hour")]) })))
@@ -288,7 +288,7 @@ describe("the gauges", () => {
       }).pipe(measured("gauges", cacheOf({ a: source([soon, fail()], { issuer: "bank" }) })))
       // Nobody would keep them up to date.
       assert.deepStrictEqual(
-        Object.keys(yield* seriesOf("gauges")).filter((key) => !/lookup|refresh\{|duration/.test(key)),
+        Object.keys(yield* seriesOf("gauges")).filter((key) => !/reads|refresh\{|duration/.test(key)),
         []
       )
     }).pipe(Effect.provide(quiet))
@@ -346,7 +346,7 @@ describe("the gauges", () => {
 describe("TokenMetrics.layer", () => {
   it.effect("publishes at each interval, and the last reads when it closes", () =>
     Effect.gen(function* () {
-      const hits = Effect.map(seriesOf("interval"), (series) => series["token_cache_lookup{result=hit,token=a}"])
+      const hits = Effect.map(seriesOf("interval"), (series) => series["token_cache_reads{result=hit,token=a}"])
       yield* Effect.gen(function* () {
         yield* TokenCache.token("a")
         yield* Effect.repeatN(TokenCache.token("a"), 4)
@@ -383,12 +383,12 @@ describe("TokenMetrics.layer", () => {
           const { "token_cache_token_ready{token=a}": ready, ...counted } = yield* series
           assert.strictEqual(ready, 1)
           assert.deepInclude(counted, {
-            "token_cache_lookup{result=hit,token=a}": 1,
-            "token_cache_lookup{result=waited,token=a}": 2,
+            "token_cache_reads{result=hit,token=a}": 1,
+            "token_cache_reads{result=waited,token=a}": 2,
             "token_cache_refresh{outcome=success,token=a,trigger=startup}": 1,
             "token_cache_refresh{outcome=success,token=a,trigger=unauthorized}": 1,
             "token_cache_refresh_duration_seconds_count{outcome=success}": 2,
-            "token_cache_unauthorized{action=reminted,token=a}": 1
+            "token_cache_unauthorized{action=reissued,token=a}": 1
           })
         }).pipe(measured("two", cache))
         assert.notProperty(yield* series, "token_cache_token_ready{token=a}")
@@ -407,7 +407,7 @@ describe("TokenMetrics.layer", () => {
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(yield* published("stopped", "token_cache_token"), {})
         assert.deepStrictEqual(yield* published("stopped", "token_cache_refresh_consecutive"), {})
-        assert.strictEqual((yield* published("stopped", "token_cache_lookup"))["{result=waited,token=a}"], 1)
+        assert.strictEqual((yield* published("stopped", "token_cache_reads"))["{result=waited,token=a}"], 1)
       }).pipe(measured("stopped", cache))
     })
   )
@@ -422,7 +422,7 @@ describe("TokenMetrics.layer", () => {
           name.startsWith("token_cache_") && tags.some(({ value }) => value === "labels")
       )
       assert.deepStrictEqual([...new Set(pairs.map(({ metricKey: { name } }) => name))].sort(), [
-        "token_cache_lookup",
+        "token_cache_reads",
         "token_cache_refresh",
         "token_cache_refresh_consecutive_failures",
         "token_cache_refresh_duration_seconds",
@@ -479,11 +479,11 @@ describe("labels are bounded", () => {
       const labels = (metric: string) => Object.keys(series).filter((key) => key.startsWith(`${metric}{`)).length
       assert.strictEqual(labels("token_cache_token_ready"), 1000)
       assert.strictEqual(labels("token_cache_refresh_consecutive_failures"), 1000)
-      assert.strictEqual(labels("token_cache_lookup"), 3 * 1001)
+      assert.strictEqual(labels("token_cache_reads"), 3 * 1001)
       assert.strictEqual(series["token_cache_refresh{outcome=success,token=*,trigger=startup}"], 100)
-      assert.strictEqual(series["token_cache_unauthorized{action=reminted,token=*}"], 1)
-      assert.strictEqual(series["token_cache_lookup{result=hit,token=*}"], 101)
-      assert.strictEqual(series["token_cache_lookup{result=waited,token=*}"], 100)
+      assert.strictEqual(series["token_cache_unauthorized{action=reissued,token=*}"], 1)
+      assert.strictEqual(series["token_cache_reads{result=hit,token=*}"], 101)
+      assert.strictEqual(series["token_cache_reads{result=waited,token=*}"], 100)
     }).pipe(measured("many", cacheOf(many(1100))))
   )
 
@@ -493,7 +493,7 @@ describe("labels are bounded", () => {
       capacity: 10
     })
     return Effect.gen(function* () {
-      const lookups = published("tenants", "token_cache_lookup{")
+      const lookups = published("tenants", "token_cache_reads{")
       const counts = (hit: number, waited: number) => ({
         "result=hit,token=*}": hit,
         "result=unavailable,token=*}": 0,

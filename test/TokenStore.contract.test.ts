@@ -4,11 +4,11 @@ import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, type Scope } from "effect"
 import type { TokenStore } from "effect-token-cache"
-import * as TokenStoreRedis from "effect-token-cache/TokenStoreRedis"
 import { tokenStoreContract } from "effect-token-cache/testing"
 import { Cluster } from "ioredis"
 import { afterAll, beforeAll, describe, it } from "vitest"
 import * as File from "../src/internal/store/fileBackend.js"
+import * as Redis from "../src/internal/store/redisBackend.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { itWith } from "./support/parts.js"
 import { type RedisServer, startRedis } from "./support/redisServer.js"
@@ -68,7 +68,7 @@ describe("TokenStoreRedis on a cluster", () => {
 })
 
 /** A backend that has its connections: without them a command fails at once. */
-const connected = (options: TokenStoreRedis.TokenStoreRedisOptions): Make =>
-  Effect.tap(Effect.orDie(TokenStoreRedis.connect(options)), (backend) =>
+const connected = (options: Redis.RedisBackendOptions): Make =>
+  Effect.tap(Effect.orDie(Redis.make(options)), (backend) =>
     Effect.eventually(Effect.delay(backend.readSecret("nothing"), "20 millis"))
   )

@@ -169,7 +169,7 @@ describe("processes that share a store", () => {
       yield* TestClock.adjust("3 seconds")
       const { lastError } = yield* status(other)
       assert.deepInclude(lastError, { reason: "Timeout" })
-      assert.include(lastError?.message, "another process had the lease")
+      assert.include(lastError?.message, "another process held the lease")
     }).pipe(Effect.provide(quiet))
   )
 
@@ -374,7 +374,7 @@ describe("while the store fails", () => {
   )
 })
 
-describe("token_cache_store_operation, token_cache_lock_wait_seconds and the trigger shared", () => {
+describe("token_cache_store_operation, token_cache_lease_wait_seconds and the trigger shared", () => {
   it.scoped("count what the store was asked for, and who waited", () =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
@@ -399,7 +399,7 @@ describe("token_cache_store_operation, token_cache_lock_wait_seconds and the tri
         Effect.tagMetrics("test", "store")
       )
       assert.strictEqual(series["refresh{outcome=success,token=line,trigger=shared}"], 1)
-      assert.strictEqual(series["lock_wait_seconds_count{}"], 1)
+      assert.strictEqual(series["lease_wait_seconds_count{}"], 1)
       assert.isAbove(series["store_operation{operation=acquire,outcome=success}"] ?? 0, 0)
       assert.isAbove(series["store_operation{operation=read,outcome=success}"] ?? 0, 1)
       assert.isUndefined(series["store_operation{operation=write,outcome=success}"])

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import * as TokenStoreRedis from "effect-token-cache/TokenStoreRedis"
 import { tokenStoreContract } from "effect-token-cache/testing"
 import { Redis } from "ioredis"
 import { afterAll, assert, beforeAll, describe } from "vitest"
+import * as RedisBackend from "../src/internal/store/redisBackend.js"
 import { itWith } from "./support/parts.js"
 import { type RedisServer, startRedis } from "./support/redisServer.js"
 
@@ -25,7 +25,7 @@ describe("the user of docs/fleet.md", () => {
   })
   afterAll(() => server?.stop())
 
-  const backend = Effect.suspend(() => Effect.orDie(TokenStoreRedis.connect({ connection: url })))
+  const backend = Effect.suspend(() => Effect.orDie(RedisBackend.make({ connection: url })))
 
   itWithRedis("may do all that a store does, and is denied nothing of it", {}, async () => {
     await tokenStoreContract(backend).reduce(

@@ -91,7 +91,7 @@ describe("metrics and spans", () => {
       }
       const { le: _, outcome = [], trigger = [], ...rest } = values
       assert.deepStrictEqual(rest, {
-        action: ["reminted"],
+        action: ["reissued"],
         issuer: ["bank"],
         result: ["hit", "unavailable", "waited"],
         token: ["dying", "explained", "failing", "good", "nonsense"]

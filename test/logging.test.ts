@@ -120,13 +120,26 @@ const logged = (
 }
 
 describe("the log", () => {
+  const requested = { level: "Debug", message: "Requesting an access token", token: "a" }
   const issued = { level: "Debug", message: "Issued an access token", token: "a" }
 
-  it.effect("has a line for each token that is issued", () =>
+  it.effect("has a line for each attempt that starts, and one for each token that is issued", () =>
     Effect.gen(function* () {
-      const lines = yield* logged(scripted(succeed("1 hour")), TokenCache.refresh("a"))
-      assert.deepStrictEqual(lines.length > 0 && lines.every((line) => line.message === issued.message), true)
-      assert.deepStrictEqual(lines[0], issued)
+      const use = Effect.zipRight(TokenCache.token("a"), TokenCache.refresh("a"))
+      const lines = yield* logged(scripted(succeed("1 hour")), use)
+      assert.deepStrictEqual(lines, [requested, issued, requested, issued])
+    })
+  )
+
+  it.effect("says that a token ran out before a new one was issued, once", () =>
+    Effect.gen(function* () {
+      const source = { ...scripted(succeed("1 hour"), fail({ message: "no" })), retryAfter: "20 minutes" } as const
+      const use = Effect.zipRight(TokenCache.token("a"), TestClock.adjust("2 hours"))
+      const message = "The access token expired before a new one was issued: its readers get none now"
+      assert.deepStrictEqual(
+        (yield* logged(source, use)).filter((line) => line.message === message),
+        [{ level: "Warning", message, token: "a" }]
+      )
     })
   )
 
@@ -140,6 +153,7 @@ describe("the log", () => {
         )
       )
       assert.deepStrictEqual(lines, [
+        requested,
         { level: "Warning", message: "Could not issue an access token: the bank is closed", token: "a" }
       ])
     })
@@ -159,7 +173,7 @@ describe("the log", () => {
         assert.deepStrictEqual(
           // Effect's own, of the fiber in which it died.
           lines.filter(({ message }) => message !== "Fiber terminated with an unhandled error"),
-          [{ level: "Error", message, token: "a" }, issued]
+          [requested, { level: "Error", message, token: "a" }, issued]
         )
       })
     )
@@ -171,6 +185,7 @@ describe("the log", () => {
       assert.deepStrictEqual(
         lines.map(({ level, message, token }) => [level, message.split("\n")[0], token]),
         [
+          ["Debug", requested.message, "a"],
           ["Debug", issued.message, "a"],
           ["Error", "The outcome of an attempt could not be dealt with", "a"]
         ]
@@ -201,8 +216,10 @@ describe("the log", () => {
       })
       const lines = yield* Effect.withClock(logged(scripted(succeed("1 hour")), use), breaking)
       assert.deepStrictEqual(lines, [
+        requested,
         issued,
         { level: "Error", message: "The refresh fiber hit a defect and goes on", token: undefined },
+        requested,
         issued
       ])
     })
@@ -212,8 +229,8 @@ describe("the log", () => {
     Effect.gen(function* () {
       const revoke = () => Effect.fail(new TypeError("text"))
       const lines = yield* logged({ issue: scripted(succeed("1 hour")).issue, revoke }, TokenCache.token("a"))
-      const [first, { level, message, token } = issued] = lines
-      assert.deepStrictEqual([first, level, token], [issued, "Warning", "a"])
+      const { level, message, token } = lines[2] ?? issued
+      assert.deepStrictEqual([...lines.slice(0, 2), level, token], [requested, issued, "Warning", "a"])
       assert.match(message, /^Could not revoke the token: .* failed with TypeError$/)
     })
   )

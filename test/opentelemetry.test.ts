@@ -43,7 +43,7 @@ describe("the recipe opentelemetry", () => {
   it("gets each metric, counters with the ending _total", () => {
     const names = Array.from(stdout.matchAll(/^(token_cache_\w+)\{/gm), ([, name]) => name)
     assert.deepStrictEqual([...new Set(names)].sort(), [
-      "token_cache_lookup_total",
+      "token_cache_reads_total",
       "token_cache_refresh_consecutive_failures",
       "token_cache_refresh_duration_seconds_count",
       "token_cache_refresh_duration_seconds_sum",

@@ -84,8 +84,8 @@ describe("promtool check metrics", () => {
     assert.deepStrictEqual(promtool(["check", "metrics"], { input: text }), { status: 0, output: "" })
     const families = parse(text)
     assert.deepStrictEqual(families.map(({ name, type }) => `${name} ${type}`).sort(), [
-      "token_cache_lock_wait_seconds histogram",
-      "token_cache_lookup_total counter",
+      "token_cache_lease_wait_seconds histogram",
+      "token_cache_reads_total counter",
       "token_cache_refresh_consecutive_failures gauge",
       "token_cache_refresh_duration_seconds histogram",
       "token_cache_refresh_total counter",
@@ -143,7 +143,7 @@ describe("promtool test rules", () => {
       "AccessTokenExpiringSoon",
       "AccessTokenNotReady",
       "AccessTokenRefreshFailing",
-      "AccessTokenMintStorm",
+      "AccessTokenIssueStorm",
       "TokenCacheMetricsAbsent"
     ])
     const { output, status } = testRules(rules)

@@ -25,13 +25,13 @@ describe("DeadlineQueue", () => {
           switch (operation._tag) {
             case "schedule": {
               const scheduled = items[operation.index]!
-              queue.schedule(scheduled, operation.at)
+              DeadlineQueue.schedule(queue, scheduled, operation.at)
               model.delete(scheduled)
               if (operation.at !== Number.POSITIVE_INFINITY) model.set(scheduled, operation.at)
               break
             }
             case "take": {
-              const taken = queue.takeDue(operation.now)
+              const taken = DeadlineQueue.takeDue(queue, operation.now)
               const earliest = Math.min(...model.values())
               if (taken === undefined) {
                 assert.isTrue(earliest > operation.now)
@@ -43,13 +43,13 @@ describe("DeadlineQueue", () => {
               break
             }
             case "shift": {
-              queue.shift(operation.skew)
+              DeadlineQueue.shift(queue, operation.skew)
               for (const [shifted, at] of model) model.set(shifted, at + operation.skew)
               break
             }
           }
-          assert.strictEqual(queue.earliest(), Math.min(...model.values()))
-          assert.isTrue(queue.size() <= 2 * model.size + 65)
+          assert.strictEqual(DeadlineQueue.earliest(queue), Math.min(...model.values()))
+          assert.isTrue(DeadlineQueue.size(queue) <= 2 * model.size + 65)
         }
       }),
       { numRuns: 300 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Either, Redacted } from "effect"
-import type { AccessToken, IssuedToken } from "../../src/IssuedToken.js"
+import { Redacted } from "effect"
+import type { AccessToken } from "../../src/IssuedToken.js"
 import * as TokenState from "../../src/internal/cache/tokenState.js"
 import { IssueError } from "../../src/TokenError.js"
 
@@ -36,19 +36,23 @@ describe("TokenState transitions", () => {
     [
       "issued forgets the failures",
       TokenState.issued(TokenState.running(degraded), accessToken("t2", 2), 80_000),
-      { lastError: undefined, consecutiveFailures: 0, notBefore: 0, failuresBefore: undefined }
+      { lastError: undefined, consecutiveFailures: 0, notBefore: 0, failuresBeforeInvalidation: undefined }
     ],
     ["expired keeps the token", TokenState.expired(ready), { token: ready.token, expired: true }],
-    ["invalidated", TokenState.invalidated(ready), { token: undefined, refused: ready.token?.accessToken }],
-    ["issued after an invalidation", replaced, { failuresBefore: 0, refused: ready.token?.accessToken }],
+    ["invalidated", TokenState.invalidated(ready), { token: undefined, invalidatedToken: ready.token?.accessToken }],
     [
-      "refused again",
-      TokenState.refusedAgain(replaced, another),
+      "issued after an invalidation",
+      replaced,
+      { failuresBeforeInvalidation: 0, invalidatedToken: ready.token?.accessToken }
+    ],
+    [
+      "invalidated again",
+      TokenState.invalidatedAsFailure(replaced, another),
       { token: undefined, lastError: another, consecutiveFailures: 1, nextAttemptAt: TokenState.never }
     ],
     [
-      "refused while failing keeps the issuer's error",
-      TokenState.refusedAgain(degraded, another),
+      "invalidated while failing keeps the issuer's error",
+      TokenState.invalidatedAsFailure(degraded, another),
       { token: undefined, lastError: error, consecutiveFailures: 2 }
     ],
     [
@@ -67,13 +71,13 @@ describe("TokenState transitions", () => {
 
   it("a Retry-After outlasts what is asked for sooner", () => {
     const throttled = TokenState.failed(running, error, 30_000, 20_000)
-    expect(TokenState.postponed(throttled, 10_000).nextAttemptAt).toBe(20_000)
-    expect(TokenState.postponed(throttled, 25_000).nextAttemptAt).toBe(25_000)
+    expect(TokenState.scheduledAt(throttled, 10_000).nextAttemptAt).toBe(20_000)
+    expect(TokenState.scheduledAt(throttled, 25_000).nextAttemptAt).toBe(25_000)
     expect(TokenState.failed(throttled, error, 30_000, 10_000).notBefore).toBe(20_000)
   })
 
   it("instants are whole milliseconds, rounded up", () => {
-    expect(TokenState.postponed(ready, 100.2).nextAttemptAt).toBe(101)
+    expect(TokenState.scheduledAt(ready, 100.2).nextAttemptAt).toBe(101)
   })
 })
 
@@ -103,54 +107,5 @@ describe("TokenState.onInvalidation", () => {
     ["the replacement served for retryAfter", replaced, 1000 + retryAfter, "issue"]
   ] as const)("%s", (_, state, now, expected) => {
     expect(TokenState.onInvalidation(state, retryAfter, now)).toBe(expected)
-  })
-})
-
-describe("TokenState.accept", () => {
-  const accept = (issued: Partial<IssuedToken>, state = running, now = 2000, leeway = 5000) =>
-    TokenState.accept(
-      state,
-      { accessToken: Redacted.make("t1"), ...issued },
-      {
-        startedAt: 1000,
-        now,
-        leeway,
-        defaultLifetime: undefined
-      }
-    )
-
-  it.each([
-    ["leeway of 5 s", { expiresIn: "1 minute" }, 61_000, 56_000],
-    ["leeway of a tenth", { expiresIn: "20 seconds" }, 21_000, 19_000],
-    ["an instant", { expiresAt: 31_000 }, 31_000, 28_000],
-    ["a fraction of a millisecond", { expiresIn: 10_000.4 }, 11_001, 10_001],
-    ["for ever is ten years", { expiresIn: Number.POSITIVE_INFINITY }, 315_360_001_000, 315_359_996_000]
-  ] as const)("%s", (_, issued, expiresAt, usableUntil) => {
-    const token = Either.getOrThrow(accept(issued))
-    expect({ expiresAt: token.expiresAt, usableUntil: token.usableUntil }).toEqual({ expiresAt, usableUntil })
-  })
-
-  it.each([
-    ["no lifetime", accept({}), "the token has no lifetime: give the source a defaultLifetime"],
-    ["zero", accept({ expiresIn: 0 }), "the token's lifetime is not a positive duration"],
-    ["not a number", accept({ expiresAt: Number.NaN }), "the token's lifetime is not a positive duration"],
-    ["in the past", accept({ expiresAt: 999 }), "the token's lifetime is not a positive duration"],
-    [
-      "gone on arrival",
-      accept({ expiresIn: "1 second" }, running, 1900),
-      "the token had already expired when it arrived"
-    ],
-    [
-      "empty",
-      accept({ accessToken: Redacted.make(""), expiresIn: "1 hour" }),
-      "the issuer did not return an IssuedToken"
-    ],
-    [
-      "the refused one",
-      accept({ expiresIn: "1 hour" }, TokenState.running(TokenState.invalidated(ready))),
-      "the issuer returned the token that was just invalidated"
-    ]
-  ] as const)("refuses: %s", (_, result, message) => {
-    expect(Either.getLeft(result)).toMatchObject({ value: { reason: "InvalidResponse", message } })
   })
 })

@@ -44,9 +44,9 @@ export const cutOff: Answer = (response) => {
 
 /** A status at once, and then a body that does not end. */
 export const endless =
-  (status: number): Answer =>
+  (status: number, headers?: Http.OutgoingHttpHeaders): Answer =>
   (response) => {
-    response.writeHead(status)
+    response.writeHead(status, headers)
     response.write("and so on ")
   }
 

@@ -1,7 +1,7 @@
 import { Effect, Layer, Metric, type MetricPair, MetricState } from "effect"
 import { TokenCache, TokenMetrics, type TokenSource } from "effect-token-cache"
 
-/** Values by metric and labels, as in `token_cache_lookup{result=hit,token=a}`. */
+/** Values by metric and labels, as in `token_cache_reads{result=hit,token=a}`. */
 export type Series = Readonly<Record<string, number>>
 
 const entriesOf = ({ metricKey: { name }, metricState }: MetricPair.MetricPair.Untyped) =>

@@ -1,115 +1,119 @@
-/**
- * A standard `fetch` over an `HttpClient`.
- *
- * @since 0.1.0
- */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
-import { drain } from "./response.js"
-import * as WebRequest from "./webRequest.js"
-import * as WebResponse from "./webResponse.js"
+import type { TokenCache } from "../../TokenCache.js"
+import * as Redirect from "./redirect.js"
+import { drain, type Send, sender } from "./send.js"
+import * as Token from "./token.js"
 
-/**
- * The fetch over the client that `makeClient` makes from the one in the context. It runs with the runtime of this effect.
- *
- * @internal
- */
-export const make = <R>(
-  makeClient: Effect.Effect<HttpClient.HttpClient, never, R>
-): Effect.Effect<typeof globalThis.fetch, never, R | HttpClient.HttpClient> =>
-  Effect.zipWith(
-    Effect.updateService(makeClient, HttpClient.HttpClient, withoutRedirects),
-    Effect.runtime<never>(),
-    (client, runtime) => async (input, init) => {
-      const request = new Request(input, init)
-      return settle(
-        runtime,
-        request,
-        WebRequest.make(request, isStream(init?.body)).pipe(
-          Effect.flatMap((sent) => follow(client, request.redirect, sent)),
-          Effect.flatMap((answer) => WebResponse.make(runtime, request, answer))
-        )
-      )
-    }
-  )
+/** What a fetch sends tokens with. */
+export interface Bearer {
+  readonly name: string
+  readonly origins: ReadonlySet<string>
+  readonly retryUnauthorized: boolean
+  readonly cache: TokenCache["Type"]
+  /** The fetch that sends the requests. */
+  readonly platform: typeof globalThis.fetch
+  /** What the requests run with, such as the tracer and the parent of their spans. */
+  readonly runtime: Runtime.Runtime<never>
+}
 
-// Set inside of the client, where what its layer was given is in the context too: from outside this would hide it.
-const withoutRedirects = HttpClient.mapRequestEffect((request) =>
-  Effect.as(
-    FiberRef.update(FiberRef.currentContext, (context) =>
-      Context.add(context, FetchHttpClient.RequestInit, {
-        ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
-        redirect: "manual"
-      })
-    ),
-    request
-  )
-)
-
-/** Runs the effect until the request is aborted; then nobody waits for it to end. */
-const settle = <A>(runtime: Runtime.Runtime<never>, request: Request, effect: Effect.Effect<A, unknown>): Promise<A> =>
-  new Promise((resolve, reject) => {
-    const fail = (reason: unknown) => {
-      reject(reason)
-      if (request.body?.locked === false) {
-        request.body.cancel(reason).catch(() => {})
-      }
-    }
-    if (request.signal.aborted) {
-      return fail(request.signal.reason)
-    }
-    const fiber = Runtime.runFork(runtime)(effect)
-    const abort = () => {
-      fail(request.signal.reason)
-      fiber.unsafeInterruptAsFork(FiberId.none)
-    }
-    request.signal.addEventListener("abort", abort, { once: true })
-    fiber.addObserver((exit) => {
-      request.signal.removeEventListener("abort", abort)
-      Exit.match(exit, {
-        onSuccess: resolve,
-        onFailure: (cause) => fail(WebResponse.toTypeError("fetch failed", Cause.squash(cause)))
-      })
+/** Makes a fetch that sends a token to its origins. */
+export const make =
+  (bearer: Bearer): typeof globalThis.fetch =>
+  async (input, init) => {
+    const request = new Request(input, init)
+    const { signal } = request
+    const send = sender(bearer.platform, {
+      ...init,
+      ...optionsOf(request),
+      // Not the signal of `request`, which stops following the caller's once `request` is garbage.
+      signal: init?.signal === undefined && input instanceof Request ? input.signal : (init?.signal ?? null)
     })
-  })
+    const exit = signal.aborted
+      ? Exit.interrupt(FiberId.none)
+      : await Runtime.runPromiseExit(bearer.runtime)(follow(bearer, send, request, isStream(init?.body)), { signal })
+    if (Exit.isSuccess(exit)) {
+      return exit.value
+    }
+    const reason = signal.aborted ? signal.reason : Cause.originalError(Cause.squash(exit.cause))
+    if (request.body?.locked === false) {
+      request.body.cancel(reason).catch(() => {})
+    }
+    throw reason
+  }
+
+/** What a request says besides its URL, method, headers and body. */
+const optionsOf = ({ cache, credentials, integrity, keepalive, mode, referrer, referrerPolicy }: Request) =>
+  ({ cache, credentials, integrity, keepalive, mode, referrer, referrerPolicy }) satisfies RequestInit
 
 const isStream = (body: unknown): boolean =>
   body instanceof ReadableStream || Predicate.hasProperty(body, Symbol.asyncIterator)
 
-const maxRedirects = 20
-
-const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-
-const follow = (
-  client: HttpClient.HttpClient,
-  mode: RequestRedirect,
-  sent: HttpClientRequest.HttpClientRequest,
-  redirects = 0
-): Effect.Effect<WebResponse.Answer, unknown> =>
-  Effect.flatMap(client.execute(sent), (response) => {
-    const { location } = response.headers
-    if (mode === "manual" || !redirectStatuses.has(response.status) || (mode === "follow" && location === undefined)) {
-      return Effect.succeed({ sent, response, redirects })
+/** Sends a request and follows its redirects. A body that streams is sent once; any other is read to be sent again. */
+const follow = (bearer: Bearer, send: Send, request: Request, streams: boolean): Effect.Effect<Response, unknown> =>
+  Effect.gen(function* () {
+    const body = streams || request.body === null ? request.body : yield* readBody(request)
+    let hop = firstHop(request, body)
+    while (true) {
+      const response = yield* exchange(bearer, send, hop)
+      const next = Redirect.next(hop, response, request.redirect)
+      if (Option.isNone(next)) {
+        return hop.redirects === 0 ? response : redirected(response, request, hop)
+      }
+      yield* drain(response)
+      hop = yield* Either.mapLeft(next.value, failed)
     }
-    const next =
-      mode === "error" || location === undefined
-        ? Either.left(new Error("unexpected redirect"))
-        : redirects === maxRedirects
-          ? Either.left(new Error("redirect count exceeded"))
-          : WebRequest.redirect(sent, response.status, location)
-    return Effect.zipRight(
-      drain(response),
-      Effect.flatMap(next, (next) => follow(client, mode, next, redirects + 1))
-    )
   })
+
+const firstHop = (request: Request, body: Redirect.Hop["body"]): Redirect.Hop => {
+  const headers: Record<string, string> = {}
+  request.headers.forEach((value, name) => {
+    headers[name] = value
+  })
+  return { url: new URL(request.url), method: request.method, headers, body, redirects: 0 }
+}
+
+const readBody = (request: Request): Effect.Effect<Uint8Array<ArrayBuffer>, TypeError> =>
+  Effect.tryPromise({ try: async () => new Uint8Array(await request.arrayBuffer()), catch: failed })
+
+/** Sends one request, with the token if it goes to one of its origins. After a 401 it is sent once more. */
+const exchange = (bearer: Bearer, send: Send, hop: Redirect.Hop): Effect.Effect<Response, unknown> =>
+  Effect.gen(function* () {
+    const { cache, name, origins, retryUnauthorized } = bearer
+    if (!origins.has(hop.url.origin)) {
+      return yield* send(hop)
+    }
+    const readToken = Effect.mapError(Token.read(cache, name), unsendable)
+    const token = yield* readToken
+    const response = yield* send(hop, token)
+    if (response.status !== 401) {
+      return response
+    }
+    yield* cache.invalidate(name, token)
+    if (!retryUnauthorized || hop.body instanceof ReadableStream) {
+      return response
+    }
+    yield* drain(response)
+    return yield* send(hop, yield* readToken, { "http.request.resend_count": 1 })
+  })
+
+/** Says of a response what the platform cannot know, because it was asked for the last request alone. */
+const redirected = (response: Response, request: Request, hop: Redirect.Hop): Response => {
+  const clone = response.clone.bind(response)
+  return Object.defineProperties(response, {
+    redirected: { value: true },
+    type: { value: hop.url.origin === new URL(request.url).origin ? "basic" : "cors" },
+    clone: { value: () => redirected(clone(), request, hop) }
+  })
+}
+
+const failed = (cause: unknown) => new TypeError("fetch failed", { cause })
+
+const unsendable = ({ cause, description }: Token.Unsendable) =>
+  new TypeError(`fetch failed: ${description}`, cause === undefined ? undefined : { cause: Cause.originalError(cause) })

@@ -6,8 +6,8 @@ import type { Fibers } from "./fibers.js"
 import { sleepSlice } from "./time.js"
 
 /**
- * Rings when an instant has come, or some time before: who hears it looks at the clock. Setting it to an earlier instant
- * replaces the sleep; a later one waits for its turn.
+ * Makes an alarm that rings when an instant has come, or some time before it, so whoever hears it looks at the clock.
+ * Setting the alarm to an earlier instant replaces the sleep; a later instant waits until the sleep has ended.
  */
 export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
   let sleeping: { readonly until: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined

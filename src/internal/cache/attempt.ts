@@ -1,26 +1,94 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Tracer from "effect/Tracer"
-import type { AccessToken } from "../../IssuedToken.js"
-import type { IssueOutcome } from "../../RefreshPolicy.js"
-import type { IssueError, IssueErrorReason } from "../../TokenError.js"
+import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
+import * as RefreshPolicy from "../../RefreshPolicy.js"
+import { IssueError, type TokenUnavailable } from "../../TokenError.js"
 import { issueErrorOf } from "../issueErrorOf.js"
-import type { Outcome } from "./cache.js"
-import type { Attempt, Entry } from "./entry.js"
-import { atMost } from "./time.js"
+import * as Accepted from "./accessToken.js"
+import { annotated, type Cache } from "./cache.js"
+import type { Attempt, Entry, Trigger } from "./entry.js"
+import * as NextAttempt from "./nextAttempt.js"
+import * as Telemetry from "./telemetry.js"
+import * as TokenState from "./tokenState.js"
+import * as Unavailable from "./tokenUnavailable.js"
+
+/** Starts an attempt to obtain a token. */
+export const start = (cache: Cache, entry: Entry): void =>
+  run(cache, entry, entry.demand?.trigger ?? "schedule", (attempt) =>
+    cache.sharing.obtain(entry, attempt, {
+      issue: Effect.scoped(Effect.suspend(() => entry.source.issue)),
+      accept: (issued) => accept(cache, entry, attempt, issued)
+    })
+  )
+
+/** Makes the token of another process the current one, as an attempt that succeeds at once. */
+export const adopt = (cache: Cache, entry: Entry, issued: IssuedToken): void =>
+  run(cache, entry, "shared", (attempt) => Effect.suspend(() => accept(cache, entry, attempt, issued)))
+
+/** Gives up an attempt that has reached its time limit. */
+export const timeOut = (cache: Cache, entry: Entry, attempt: Attempt): void => {
+  const { fiber } = attempt
+  annotateOutcome(attempt, "timeout")
+  const message = attempt.awaitingLease
+    ? "another process held the lease for this token, and issued none in time"
+    : undefined
+  conclude(cache, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message })))
+  fiber?.unsafeInterruptAsFork(FiberId.none)
+}
+
+/** Tells all who wait for the outcome of an attempt. */
+export const complete = (cache: Cache, entry: Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>): void => {
+  const { waiters } = entry
+  if (waiters !== undefined) {
+    entry.waiters = undefined
+    cache.reschedule(entry)
+    waiters.complete(exit())
+  }
+}
+
+/** Runs an attempt, whose outcome becomes the token's next state. */
+const run = (
+  cache: Cache,
+  entry: Entry,
+  trigger: Trigger,
+  obtain: (attempt: Attempt) => Effect.Effect<AccessToken, unknown, unknown>
+): void => {
+  const attempt: Attempt = {
+    startedAt: cache.now(),
+    startedAtNanos: cache.clock.unsafeCurrentTimeNanos(),
+    fiber: undefined,
+    holdsPermit: false,
+    trigger,
+    awaitingLease: false,
+    span: undefined
+  }
+  entry.demand = undefined
+  entry.attempt = attempt
+  cache.permits.take(attempt)
+  cache.update(entry, TokenState.running(entry.state))
+  const fiber = cache.fibers.fork(inSpan(cache, entry, attempt, obtain(attempt)))
+  attempt.fiber = fiber
+  fiber.addObserver((exit) => conclude(cache, entry, attempt, Exit.flatten(exit)))
+  if (entry.attempt !== attempt) {
+    // The issuer has removed its own token, before there was a fiber to interrupt.
+    fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+}
 
 /**
- * One attempt to obtain a token, in a trace of its own, and what it comes to. It ends in an outcome, not in the
- * issuer's own error or answer: those may hold a secret, and spans and the log of failed fibers print them.
+ * Runs an attempt in a trace of its own. It ends in an outcome, not in the issuer's own error or answer: those may hold
+ * a secret, and spans and the log of failed fibers print them.
  */
-export const run = (
+const inSpan = (
+  cache: Cache,
   entry: Entry,
   attempt: Attempt,
   obtain: Effect.Effect<AccessToken, unknown, unknown>
-): Effect.Effect<IssueOutcome> =>
+): Effect.Effect<RefreshPolicy.IssueOutcome> =>
   Effect.useSpan(
     "TokenCache.refresh",
     {
@@ -35,17 +103,17 @@ export const run = (
     (span) => {
       attempt.span = span
       // By functions that run anyway: a step more per attempt is felt when many tokens start.
-      const note = (outcome: Outcome) => {
-        if (entry.attempt === attempt) noteOutcome(attempt, outcome)
+      const note = (outcome: Telemetry.Outcome) => {
+        if (entry.attempt === attempt) annotateOutcome(attempt, outcome)
       }
-      return obtain.pipe(
+      return (cache.logsDebug ? Effect.zipRight(logStart(entry, attempt), obtain) : obtain).pipe(
         Effect.map((token) => {
           note("success")
           return token
         }),
         Effect.mapErrorCause((cause) => {
           const error = issueErrorOf(cause)
-          note(outcomes[error.reason])
+          note(Telemetry.outcomes[error.reason])
           return Cause.fail(error)
         }),
         // In place of the span that built the layer, which the context holds.
@@ -54,45 +122,114 @@ export const run = (
     }
   ).pipe(Effect.exit)
 
-export const noteOutcome = ({ span }: Attempt, outcome: Outcome): void =>
+const logStart = (entry: Entry, { trigger }: Attempt): Effect.Effect<void> =>
+  annotated(entry, Effect.annotateLogs(Effect.logDebug("Requesting an access token"), "trigger", trigger))
+
+const annotateOutcome = ({ span }: Attempt, outcome: Telemetry.Outcome): void =>
   span?.attribute("token_cache.outcome", outcome)
 
-/** What an attempt came to, in one word. */
-export const outcome = (exit: Exit.Exit<unknown, IssueError>): Outcome =>
-  Exit.isSuccess(exit) ? "success" : outcomes[issueErrorOf(exit.cause).reason]
-
-const outcomes: Record<IssueErrorReason, Outcome> = {
-  Unreachable: "unreachable",
-  Rejected: "rejected",
-  Throttled: "throttled",
-  InvalidResponse: "invalid_response",
-  Timeout: "timeout",
-  Defect: "defect"
+const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToken) => {
+  // Or the token would get the instants of a clock that is gone.
+  cache.adjustForClockSetBack()
+  return Accepted.fromIssued(issued, {
+    startedAt: attempt.startedAt,
+    now: cache.now(),
+    leeway: cache.options.leeway,
+    defaultLifetime: entry.source.defaultLifetime,
+    generation: entry.state.generation + 1,
+    invalidated: entry.state.invalidatedToken
+  })
 }
 
-const revokeTimeout = Duration.seconds(5)
+const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<AccessToken, IssueError>): void => {
+  cache.permits.release(attempt)
+  cache.wake()
+  if (entry.attempt !== attempt) {
+    return
+  }
+  if (Exit.isFailure(exit)) {
+    cache.adjustForClockSetBack()
+  }
+  entry.attempt = undefined
+  const endedAt = cache.now()
+  // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
+  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
+  if (cache.listeners.size > 0) {
+    report(cache, entry, attempt, outcome)
+  }
+  cache.fibers.fork(
+    NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
+      Effect.flatMap((nextAttemptAt) => settle(cache, entry, attempt, outcome, endedAt, nextAttemptAt)),
+      Effect.catchAllCause((cause) => giveUp(cache, entry, endedAt, cause))
+    )
+  )
+}
 
-/** Gives the last token back to its issuer, where the source says how. */
-export const revoke = (entry: Entry, token: AccessToken): Effect.Effect<void> =>
-  entry.source.revoke === undefined
-    ? Effect.void
-    : revoking(entry.source.revoke, token).pipe(
-        Effect.scoped,
-        Effect.provide(entry.context),
-        Effect.exit,
-        atMost(revokeTimeout),
-        Effect.flatMap((exit) =>
-          exit !== undefined && Exit.isSuccess(exit)
-            ? Effect.void
-            : Effect.logWarning(
-                `Could not revoke the token: ${exit === undefined ? "it took too long" : issueErrorOf(exit.cause, "revoke").message}`
-              )
-        ),
-        Effect.annotateLogs("token", entry.name)
-      )
+const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPolicy.IssueOutcome): void =>
+  cache.report({
+    _tag: "Attempt",
+    token: entry,
+    trigger: attempt.trigger,
+    outcome: Telemetry.outcomeOf(outcome),
+    millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
+  })
 
-// What throws before there is an effect is a failure to revoke as well.
-const revoking = <R>(
-  revoke: (token: AccessToken) => Effect.Effect<unknown, unknown, R>,
-  token: AccessToken
-): Effect.Effect<unknown, unknown, R> => Effect.suspend(() => revoke(token))
+const settle = (
+  cache: Cache,
+  entry: Entry,
+  attempt: Attempt,
+  outcome: RefreshPolicy.IssueOutcome,
+  endedAt: number,
+  nextAttemptAt: number
+): Effect.Effect<void> => {
+  if (entry.state.stopped) {
+    return Effect.void
+  }
+  cache.wake()
+  return Exit.isSuccess(outcome)
+    ? succeed(cache, entry, attempt, outcome.value, endedAt, nextAttemptAt)
+    : fail(cache, entry, issueErrorOf(outcome.cause), endedAt, nextAttemptAt)
+}
+
+const succeed = (
+  cache: Cache,
+  entry: Entry,
+  attempt: Attempt,
+  token: AccessToken,
+  endedAt: number,
+  nextAttemptAt: number
+): Effect.Effect<void> => {
+  const usableFor = BigInt(token.usableUntil - attempt.startedAt)
+  entry.usableUntilNanos = attempt.startedAtNanos + usableFor * 1_000_000n
+  cache.update(entry, TokenState.issued(entry.state, token, nextAttemptAt))
+  const { expiresAt, generation } = token
+  cache.publish({ _tag: "Issued", name: entry.name, at: endedAt, generation, expiresAt })
+  complete(cache, entry, () => Exit.succeed(token))
+  return cache.logsDebug ? annotated(entry, Effect.logDebug("Issued an access token")) : Effect.void
+}
+
+const fail = (
+  cache: Cache,
+  entry: Entry,
+  error: IssueError,
+  endedAt: number,
+  nextAttemptAt: number
+): Effect.Effect<void> => {
+  const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
+  cache.update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
+  cache.publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
+  complete(cache, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+  return annotated(entry, Effect.logWarning(`Could not issue an access token: ${error.message}`))
+}
+
+/** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
+const giveUp = (cache: Cache, entry: Entry, endedAt: number, cause: Cause.Cause<never>): Effect.Effect<void> => {
+  if (entry.state.attempt === "running") {
+    const error = new IssueError({ reason: "Defect" })
+    const nextAttemptAt = endedAt + NextAttempt.retryAfter(entry)
+    cache.update(entry, TokenState.failed(entry.state, error, nextAttemptAt, endedAt))
+    complete(cache, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
+    cache.wake()
+  }
+  return annotated(entry, Effect.logError("The outcome of an attempt could not be dealt with", cause))
+}

@@ -7,104 +7,99 @@ export interface Timed {
   queuedAt: number
 }
 
+/**
+ * A heap in which a deadline can move. Moving it later costs nothing until the old slot comes up. Moving it earlier adds a
+ * slot and leaves a dead one, and the dead slots are swept out when they outnumber the items.
+ */
 export interface DeadlineQueue<A extends Timed> {
-  /** Sets the deadline of an item, in place of the one it had; `Infinity` for none. */
-  readonly schedule: (item: A, at: number) => void
-  /** The earliest deadline, or `Infinity`. */
-  readonly earliest: () => number
-  /** Takes an item whose deadline has come out of the queue. */
-  readonly takeDue: (now: number) => A | undefined
-  /** Moves all deadlines by `skew`. */
-  readonly shift: (skew: number) => void
-  /** How many slots are held. */
-  readonly size: () => number
+  heap: FlatQueue<A>
+  /** How many items have a deadline. */
+  items: number
 }
 
 const none = Number.POSITIVE_INFINITY
 
-/**
- * A heap in which a deadline can move. Moving it later costs nothing until the old slot comes up; moving it earlier
- * adds a slot and leaves a dead one, and the dead ones are swept out when they outnumber the items.
- */
-export const make = <A extends Timed>(): DeadlineQueue<A> => {
-  let heap = new FlatQueue<A>()
-  let items = 0
+export const make = <A extends Timed>(): DeadlineQueue<A> => ({ heap: new FlatQueue(), items: 0 })
 
-  const push = (item: A, at: number) => {
-    item.queuedAt = at
-    heap.push(item, at)
-    sweep()
+/** Sets the deadline of an item, in place of the one it had; `Infinity` for none. */
+export const schedule = <A extends Timed>(queue: DeadlineQueue<A>, item: A, at: number): void => {
+  item.wakeAt = at
+  if (at === none) {
+    if (item.queuedAt !== none) remove(queue, item)
+    sweep(queue)
+  } else if (at < item.queuedAt) {
+    if (item.queuedAt === none) queue.items++
+    push(queue, item, at)
   }
+}
 
-  const sweep = () => {
-    if (heap.length > 2 * items + 64) {
-      rebuild(0)
-    }
-  }
+/** The earliest deadline, or `Infinity`. */
+export const earliest = <A extends Timed>(queue: DeadlineQueue<A>): number => settle(queue)?.wakeAt ?? none
 
-  const rebuild = (skew: number) => {
-    const old = heap
-    heap = new FlatQueue()
-    for (let slot = 0; slot < old.length; slot++) {
-      const item = old.ids[slot]!
-      if (old.values[slot] === item.queuedAt) {
-        item.queuedAt += skew
-        item.wakeAt += skew
-        heap.push(item, item.queuedAt)
-      }
-    }
-  }
-
-  // `pop` alone leaves the item in the array.
-  const pop = () => {
-    heap.pop()
-    if (heap.ids.length > 2 * heap.length + 64) {
-      heap.shrink()
-    }
-  }
-
-  /** Drops dead slots and moves early ones until the first slot tells the truth. */
-  const settle = (): A | undefined => {
-    for (let item = heap.peek(); item !== undefined; item = heap.peek()) {
-      const at = heap.peekValue()
-      if (at === item.wakeAt && at === item.queuedAt) {
-        return item
-      }
-      pop()
-      if (at === item.queuedAt) {
-        push(item, item.wakeAt)
-      }
-    }
+/** Takes an item whose deadline has come out of the queue. */
+export const takeDue = <A extends Timed>(queue: DeadlineQueue<A>, now: number): A | undefined => {
+  const item = settle(queue)
+  if (item === undefined || item.wakeAt > now) {
     return undefined
   }
+  pop(queue)
+  remove(queue, item)
+  return item
+}
 
-  const remove = (item: A) => {
-    item.queuedAt = none
-    items--
+/** Moves all deadlines by `skew`. */
+export const shift = <A extends Timed>(queue: DeadlineQueue<A>, skew: number): void => {
+  const old = queue.heap
+  queue.heap = new FlatQueue()
+  for (let slot = 0; slot < old.length; slot++) {
+    const item = old.ids[slot]!
+    if (old.values[slot] === item.queuedAt) {
+      item.queuedAt += skew
+      item.wakeAt += skew
+      queue.heap.push(item, item.queuedAt)
+    }
   }
+}
 
-  return {
-    schedule: (item, at) => {
-      item.wakeAt = at
-      if (at === none) {
-        if (item.queuedAt !== none) remove(item)
-        sweep()
-      } else if (at < item.queuedAt) {
-        if (item.queuedAt === none) items++
-        push(item, at)
-      }
-    },
-    earliest: () => settle()?.wakeAt ?? none,
-    takeDue: (now) => {
-      const item = settle()
-      if (item === undefined || item.wakeAt > now) {
-        return undefined
-      }
-      pop()
-      remove(item)
+/** How many slots the queue holds, the dead ones included. */
+export const size = <A extends Timed>({ heap }: DeadlineQueue<A>): number => heap.length
+
+/** Drops dead slots and moves early ones until the first slot tells the truth. */
+const settle = <A extends Timed>(queue: DeadlineQueue<A>): A | undefined => {
+  for (let item = queue.heap.peek(); item !== undefined; item = queue.heap.peek()) {
+    const at = queue.heap.peekValue()
+    if (at === item.wakeAt && at === item.queuedAt) {
       return item
-    },
-    shift: rebuild,
-    size: () => heap.length
+    }
+    pop(queue)
+    if (at === item.queuedAt) {
+      push(queue, item, item.wakeAt)
+    }
+  }
+  return undefined
+}
+
+const push = <A extends Timed>(queue: DeadlineQueue<A>, item: A, at: number): void => {
+  item.queuedAt = at
+  queue.heap.push(item, at)
+  sweep(queue)
+}
+
+// `pop` alone leaves the item in the array.
+const pop = <A extends Timed>({ heap }: DeadlineQueue<A>): void => {
+  heap.pop()
+  if (heap.ids.length > 2 * heap.length + 64) {
+    heap.shrink()
+  }
+}
+
+const remove = <A extends Timed>(queue: DeadlineQueue<A>, item: A): void => {
+  item.queuedAt = none
+  queue.items--
+}
+
+const sweep = <A extends Timed>(queue: DeadlineQueue<A>): void => {
+  if (queue.heap.length > 2 * queue.items + 64) {
+    shift(queue, 0)
   }
 }

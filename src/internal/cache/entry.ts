@@ -5,53 +5,69 @@ import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type * as Tracer from "effect/Tracer"
 import type { AccessToken } from "../../IssuedToken.js"
 import type { IssueOutcome } from "../../RefreshPolicy.js"
+import type { TokenUnavailable } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
-import type { TokenStatus } from "../../TokenStatus.js"
-import type { Shared } from "../sharing/sharing.js"
 import type { Timed } from "./deadlineQueue.js"
 import * as TokenState from "./tokenState.js"
-import type { Waiting } from "./waiters.js"
+import type { Waiters } from "./waiters.js"
 
-/** All that the cache holds for one token. `state` changes by the functions of `tokenState.ts` only. */
-export interface Entry extends Timed {
+/**
+ * All that the cache holds for one token. What has an owner of its own is an interface of its own; the fields lie in one
+ * object all the same, because an object each would be felt at 100,000 tokens.
+ */
+export interface Entry extends Timed, ScheduleMemory, Counters {
   readonly name: string
   readonly source: TokenSource<unknown, unknown>
+  /** What the source needs, from where it was added to the cache. */
   readonly context: Context.Context<unknown>
-  /** Of a token that other processes share. */
-  readonly shared: Shared | undefined
+  /** Replaced by `Cache.update` alone, with what a function of `tokenState.ts` gives. */
   state: TokenState.TokenState
-  /** The end of the token's use on the monotonic clock, which nobody sets back. */
+  /** When the token stops being usable on the monotonic clock, which nobody sets back. Written by `attempt.ts`. */
   usableUntilNanos: bigint
-  reads: number
-  /** Reads that found no usable token, */
-  misses: number
-  /** those of them that got one in the end, */
-  waited: number
-  /** and those that got none. The rest still waits, or was interrupted. */
-  unavailable: number
+  /** Why the next attempt starts before it is due, if anybody asked for that. */
+  demand: Demand | undefined
+  /** Of a token that is dropped when nobody reads it. */
   readonly idle: Idle | undefined
-  /** A reader waits, so the next attempt starts above the concurrency limit. */
-  wanted: boolean
-  /** Why the next attempt starts before it is due. */
-  trigger: Trigger | undefined
-  /** All who wait for the outcome of the next attempt. */
-  waiting: Waiting<AccessToken> | undefined
+  /** The attempt that is running. Written by `attempt.ts`. */
   attempt: Attempt | undefined
-  /** Of the schedule; `undefined` before its first step. */
-  scheduleState: unknown
-  /** The same before the current token was issued: where a back-off goes on if that token is refused. */
-  scheduleStateBefore: unknown
-  /** The source's own schedule ended or failed, and the default policy replaces it. */
-  fallback: boolean
-  /** Made when somebody observes the token, and set at every change from then on. */
+  /** The readers that wait for the outcome of the next attempt. */
+  waiters: Waiters<AccessToken, TokenUnavailable> | undefined
+  /** Made when the token is observed for the first time, and set at every change of the state from then on. */
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
 }
 
 /** Why an attempt starts; `shared` if it takes over what another process has issued. */
 export type Trigger = "startup" | "schedule" | "read" | "unauthorized" | "manual" | "shared"
 
-/** Of a token that is dropped when nobody reads it for `timeToLive`. */
+export interface Demand {
+  readonly trigger: Trigger
+  /** A reader waits, so the attempt starts above the concurrency limit. */
+  readonly urgent: boolean
+}
+
+/** What the schedule remembers. Written by `nextAttempt.ts`. */
+export interface ScheduleMemory {
+  /** The state of the schedule; `undefined` before its first step. */
+  scheduleState: unknown
+  /** The state before the current token was issued: a back-off goes on from it if that token is invalidated. */
+  scheduleBeforeInvalidation: unknown
+  /** True if the source's own schedule has ended or failed, and the default policy replaces it. */
+  usesFallbackSchedule: boolean
+}
+
+/** Counted by `reader.ts`. */
+export interface Counters {
+  reads: number
+  /** Reads that found no usable token. */
+  misses: number
+  /** Misses that got a token in the end. */
+  waited: number
+  /** Misses that got none. A miss that is neither is still waiting, or was interrupted. */
+  unavailable: number
+}
+
 export interface Idle {
+  /** How long the token is kept after its last read, in milliseconds. */
   readonly timeToLive: number
   readAt: number
 }
@@ -61,87 +77,72 @@ export interface Attempt {
   startedAt: number
   readonly startedAtNanos: bigint
   fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
-  /** It takes one of the concurrent places; given up after `readTimeout`, so that issuers that hang starve nobody. */
-  counted: boolean
+  /** True while the attempt counts against the concurrency limit. Written by `permits.ts`. */
+  holdsPermit: boolean
   trigger: Trigger
-  /** It waits for another process to issue the token. */
-  waits: boolean
+  /** True while the attempt waits for another process to issue the token. */
+  awaitingLease: boolean
   /** There once the fiber has begun. */
   span: Tracer.Span | undefined
 }
+
+const startup: Demand = { trigger: "startup", urgent: false }
 
 export const make = (
   name: string,
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
   now: number,
-  options: { readonly timeToLive?: number | undefined; readonly shared?: Shared | undefined } = {}
+  timeToLive?: number
 ): Entry => ({
   wakeAt: TokenState.never,
   queuedAt: TokenState.never,
   name,
   source,
   context,
-  shared: options.shared,
   state: TokenState.initial(now),
   usableUntilNanos: 0n,
+  demand: startup,
+  scheduleState: undefined,
+  scheduleBeforeInvalidation: undefined,
+  usesFallbackSchedule: false,
   reads: 0,
   misses: 0,
   waited: 0,
   unavailable: 0,
-  idle: options.timeToLive === undefined ? undefined : { timeToLive: options.timeToLive, readAt: now },
-  wanted: false,
-  trigger: "startup",
-  waiting: undefined,
+  idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
   attempt: undefined,
-  scheduleState: undefined,
-  scheduleStateBefore: undefined,
-  fallback: false,
+  waiters: undefined,
   observed: undefined
 })
 
-/** When an attempt is given up. */
+/** When a running attempt has reached its time limit. */
 export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
   Math.ceil(attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds"))
 
-export const placeLostAt = (attempt: Attempt, readTimeout: number): number => Math.ceil(attempt.startedAt + readTimeout)
+/** When a running attempt stops counting against the concurrency limit, so that issuers that hang starve nobody. */
+export const permitExpiresAt = (attempt: Attempt, readTimeout: number): number =>
+  Math.ceil(attempt.startedAt + readTimeout)
 
 /** When nobody has read the token for too long, and nobody waits for one. */
-export const idleAt = ({ idle, state, waiting }: Entry): number =>
-  idle === undefined || waiting !== undefined || state.stopped
+export const idleAt = ({ idle, state, waiters }: Entry): number =>
+  idle === undefined || waiters !== undefined || state.stopped
     ? TokenState.never
     : Math.ceil(idle.readAt + idle.timeToLive)
 
-/** When something has to be done for the token. */
+/** When the refresh fiber has to look at the token next. */
 export const nextDeadline = (entry: Entry, readTimeout: number): number => {
   const { attempt, state } = entry
   const due = Math.min(state.nextAttemptAt, TokenState.expiry(state), idleAt(entry))
   return attempt === undefined
     ? due
-    : Math.min(due, timeoutAt(entry, attempt), attempt.counted ? placeLostAt(attempt, readTimeout) : TokenState.never)
+    : Math.min(
+        due,
+        timeoutAt(entry, attempt),
+        attempt.holdsPermit ? permitExpiresAt(attempt, readTimeout) : TokenState.never
+      )
 }
 
 /** The token, if neither the wall clock nor the monotonic clock has passed the end of its use. */
-export const usable = ({ state, usableUntilNanos }: Entry, now: number, nanos: bigint): AccessToken | undefined =>
-  state.token !== undefined && now < state.token.usableUntil && !state.expired && nanos < usableUntilNanos
-    ? state.token
-    : undefined
-
-export const status = (entry: Entry, now: number, nanos: bigint): TokenStatus => {
-  const { state } = entry
-  const { token } = state
-  return {
-    name: entry.name,
-    ...(entry.source.issuer === undefined ? undefined : { issuer: entry.source.issuer }),
-    ...(entry.idle === undefined ? undefined : { tenant: true }),
-    state: TokenState.name(state, usable(entry, now, nanos) !== undefined),
-    refreshing: state.attempt !== "none",
-    ...(token === undefined ? undefined : { issuedAt: token.issuedAt, expiresAt: token.expiresAt }),
-    ...(state.nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt: state.nextAttemptAt }),
-    generation: state.generation,
-    consecutiveFailures: state.consecutiveFailures,
-    ...(state.lastError === undefined ? undefined : { lastError: state.lastError }),
-    ...(token === undefined || entry.shared?.state === undefined ? undefined : { sharing: entry.shared.state }),
-    reads: entry.reads
-  }
-}
+export const usableToken = ({ state, usableUntilNanos }: Entry, now: number, nanos: bigint): AccessToken | undefined =>
+  TokenState.isUsable(state, now) && nanos < usableUntilNanos ? state.token : undefined

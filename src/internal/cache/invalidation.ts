@@ -3,69 +3,62 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import { IssueError } from "../../TokenError.js"
-import * as Sharing from "../sharing/sharing.js"
-import { withdraw } from "../sharing/storeClient.js"
-import type { Registry, UnauthorizedAction } from "./cache.js"
-import type * as Entry from "./entry.js"
-import * as Scheduling from "./nextAttempt.js"
+import * as AccessToken from "./accessToken.js"
+import type { Cache } from "./cache.js"
+import type { Entry } from "./entry.js"
+import * as NextAttempt from "./nextAttempt.js"
+import type { UnauthorizedAction } from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
 
 /** Drops the token if it is still the current one: see `TokenCache.invalidate`. */
-export const invalidate = (
-  registry: Registry,
-  entry: Entry.Entry,
-  token: Redacted.Redacted<string>
-): Effect.Effect<void> =>
+export const invalidate = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): Effect.Effect<void> =>
   Effect.sync(() => {
-    const { now, publish, update, wake } = registry
-    const report = (action: UnauthorizedAction) => {
-      for (const listener of registry.listeners) {
-        listener({ _tag: "Unauthorized", entry, action })
-      }
-    }
-    if (entry.state.token === undefined || !TokenState.sameToken(entry.state.token.accessToken, token)) {
-      return report("already_fresh")
-    }
-    const at = now()
-    if (registry.sharing !== undefined && Sharing.isShared(entry)) {
-      registry.fibers.fork(withdraw({ registry, sharing: registry.sharing, entry }, token))
-    }
-    publish({ _tag: "Invalidated", name: entry.name, at })
-    switch (TokenState.onInvalidation(entry.state, Scheduling.retryAfter(entry), at)) {
-      case "wait":
-        update(entry, TokenState.invalidated(entry.state))
-        return report("reminted")
-      case "issue":
-        entry.scheduleState = undefined
-        entry.wanted = true
-        entry.trigger = "unauthorized"
-        update(entry, TokenState.postponed(TokenState.invalidated(entry.state), at))
-        wake()
-        return report("reminted")
-      case "backOff":
-        backOff(registry, entry, at)
-        return report("gave_up")
-    }
+    const action =
+      entry.state.token !== undefined && AccessToken.isSame(entry.state.token.accessToken, token)
+        ? drop(cache, entry, token)
+        : "stale"
+    cache.report({ _tag: "Unauthorized", token: entry, action })
   })
 
-const backOff = ({ fibers, update, wake }: Registry, entry: Entry.Entry, at: number): void => {
-  const error = refusedAgain(entry)
-  const state = TokenState.postponed(TokenState.refusedAgain(entry.state, error), at + Scheduling.retryAfter(entry))
-  const next = Scheduling.afterRefusal(entry, Exit.fail(error), at)
-  update(entry, state)
-  fibers.fork(
+const drop = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): UnauthorizedAction => {
+  const now = cache.now()
+  cache.sharing.withdraw(entry, token)
+  cache.publish({ _tag: "Invalidated", name: entry.name, at: now })
+  switch (TokenState.onInvalidation(entry.state, NextAttempt.retryAfter(entry), now)) {
+    case "wait":
+      cache.update(entry, TokenState.invalidated(entry.state))
+      return "reissued"
+    case "issue":
+      NextAttempt.restart(entry)
+      entry.demand = { trigger: "unauthorized", urgent: true }
+      cache.update(entry, TokenState.scheduledAt(TokenState.invalidated(entry.state), now))
+      cache.wake()
+      return "reissued"
+    case "backOff":
+      backOff(cache, entry, now)
+      return "backed_off"
+  }
+}
+
+const backOff = (cache: Cache, entry: Entry, now: number): void => {
+  const error = invalidatedAgain(entry)
+  const next = NextAttempt.afterInvalidation(entry, Exit.fail(error), now)
+  const failed = TokenState.invalidatedAsFailure(entry.state, error)
+  const state = TokenState.scheduledAt(failed, now + NextAttempt.retryAfter(entry))
+  cache.update(entry, state)
+  cache.fibers.fork(
     Effect.map(next, (nextAttemptAt) => {
       if (entry.state === state) {
-        update(entry, TokenState.postponed(state, nextAttemptAt))
-        wake()
+        cache.update(entry, TokenState.scheduledAt(state, nextAttemptAt))
+        cache.wake()
       }
     })
   )
 }
 
-const refusedAgain = (entry: Entry.Entry) =>
+const invalidatedAgain = (entry: Entry) =>
   new IssueError({
     reason: "Rejected",
-    message: `a new token was invalidated within ${Duration.format(Scheduling.retryAfter(entry))} of its issue`,
+    message: `a new token was invalidated within ${Duration.format(NextAttempt.retryAfter(entry))} of its issue`,
     advice: "Check that the API accepts tokens of this issuer."
   })

@@ -5,6 +5,7 @@ import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as RefreshPolicy from "../../RefreshPolicy.js"
+import * as AccessToken from "./accessToken.js"
 import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
 
@@ -22,31 +23,44 @@ export const afterAttempt = (
   now: number
 ): Effect.Effect<number> => {
   const earliest = earliestAfter(entry, outcome, startedAt, now)
-  const before = Exit.isSuccess(outcome) && TokenState.replacesRefused(entry.state) ? entry.scheduleState : undefined
-  const { fallback } = entry
-  return Effect.map(step(entry, outcome, startedAt, entry.scheduleState), (at) => {
-    entry.scheduleStateBefore = entry.fallback === fallback ? before : undefined
+  const { scheduleState, usesFallbackSchedule } = entry
+  const before = Exit.isSuccess(outcome) && TokenState.answersInvalidation(entry.state) ? scheduleState : undefined
+  return Effect.map(step(entry, outcome, startedAt, scheduleState), (at) => {
+    // The states of two schedules have nothing in common.
+    entry.scheduleBeforeInvalidation = entry.usesFallbackSchedule === usesFallbackSchedule ? before : undefined
     return Math.ceil(Math.max(at, earliest))
   })
 }
 
-/** The same after an invalidation that counts as a failure: the success of the token that was refused is undone. */
-export const afterRefusal = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, now: number): Effect.Effect<number> => {
-  const state = entry.state.lastError === undefined ? entry.scheduleStateBefore : entry.scheduleState
+/**
+ * The same after an invalidation that counts as a failure: the success of the token that was invalidated is undone.
+ */
+export const afterInvalidation = (
+  entry: Entry,
+  outcome: RefreshPolicy.IssueOutcome,
+  now: number
+): Effect.Effect<number> => {
+  const state = entry.state.lastError === undefined ? entry.scheduleBeforeInvalidation : entry.scheduleState
   return Effect.map(step(entry, outcome, now, state), (at) => Math.ceil(Math.max(at, now + minimumGap)))
+}
+
+/** Forgets all outcomes, so that a back-off begins anew. */
+export const restart = (entry: Entry): void => {
+  entry.scheduleState = undefined
 }
 
 /** What holds whatever the schedule says. */
 const earliestAfter = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: number, now: number): number => {
   if (Exit.isSuccess(outcome)) {
     const { token } = entry.state
-    const again = token !== undefined && TokenState.sameToken(token.accessToken, outcome.value.accessToken)
+    const again = token !== undefined && AccessToken.isSame(token.accessToken, outcome.value.accessToken)
     return startedAt + (again ? retryAfter(entry) : minimumGap)
   }
   const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
   return now + Math.max(minimumGap, RefreshPolicy.retryAfterMillis(error))
 }
 
+/** The source's `retryAfter`, in milliseconds. */
 export const retryAfter = (entry: Entry): number =>
   Duration.toMillis(entry.source.retryAfter ?? RefreshPolicy.defaultRetryAfter)
 
@@ -56,9 +70,9 @@ const step = (
   now: number,
   state: unknown
 ): Effect.Effect<number> => {
-  const { context, fallback, source } = entry
-  if (source.schedule === undefined || fallback) {
-    return stepOnce(entry, RefreshPolicy.make(fallback ? {} : source), outcome, now, state)
+  const { context, source, usesFallbackSchedule } = entry
+  if (source.schedule === undefined || usesFallbackSchedule) {
+    return stepOnce(entry, RefreshPolicy.make(usesFallbackSchedule ? {} : source), outcome, now, state)
   }
   return stepOnce(entry, source.schedule, outcome, now, state).pipe(
     Effect.provide(context),
@@ -66,7 +80,7 @@ const step = (
     Effect.timeoutFail({ duration: "1 second", onTimeout: () => "took longer than a second" }),
     Effect.filterOrFail(Number.isFinite, () => "ended"),
     Effect.catchAllCause((cause) => {
-      entry.fallback = true
+      entry.usesFallbackSchedule = true
       return Effect.zipRight(
         Effect.logError(
           `The schedule of this token ${cause._tag === "Fail" ? cause.error : "died"}; the default policy replaces it`

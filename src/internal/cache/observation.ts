@@ -1,34 +1,52 @@
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
-import type { Registry } from "./cache.js"
+import type { Cache } from "./cache.js"
 import * as Entry from "./entry.js"
+import type { Telemetry } from "./telemetry.js"
+import * as TokenState from "./tokenState.js"
 
-export const status = (entry: Entry.Entry): Effect.Effect<TokenStatus> =>
+export const status = (cache: Cache, entry: Entry.Entry): Effect.Effect<TokenStatus> =>
+  Effect.clockWith((clock) => Effect.succeed(statusAt(cache, entry, clock)))
+
+export const statuses = (cache: Cache): Effect.Effect<ReadonlyArray<TokenStatus>> =>
   Effect.clockWith((clock) =>
-    Effect.succeed(Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos()))
+    Effect.sync(() => Array.from(cache.entries.values(), (entry) => statusAt(cache, entry, clock)))
   )
 
-export const statuses = (entries: ReadonlyMap<string, Entry.Entry>): Effect.Effect<ReadonlyArray<TokenStatus>> =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() =>
-      Array.from(entries.values(), (entry) =>
-        Entry.status(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
-      )
-    )
-  )
+const statusAt = ({ sharing }: Cache, entry: Entry.Entry, clock: Clock.Clock): TokenStatus => {
+  const { idle, name, source, state } = entry
+  const { token } = state
+  const usable = Entry.usableToken(entry, clock.unsafeCurrentTimeMillis(), clock.unsafeCurrentTimeNanos())
+  const sharingState = token === undefined ? undefined : sharing.stateOf(entry)
+  return {
+    name,
+    ...(source.issuer === undefined ? undefined : { issuer: source.issuer }),
+    ...(idle === undefined ? undefined : { tenant: true }),
+    state: TokenState.name(state, usable !== undefined),
+    refreshing: state.attempt !== "none",
+    ...(token === undefined ? undefined : { issuedAt: token.issuedAt, expiresAt: token.expiresAt }),
+    ...(state.nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt: state.nextAttemptAt }),
+    generation: state.generation,
+    consecutiveFailures: state.consecutiveFailures,
+    ...(state.lastError === undefined ? undefined : { lastError: state.lastError }),
+    ...(sharingState === undefined ? undefined : { sharing: sharingState }),
+    reads: entry.reads
+  }
+}
 
-export const changes = (entry: Entry.Entry): Stream.Stream<TokenStatus> =>
-  Effect.map(observe(entry), (ref) => ref.changes).pipe(
+export const changes = (cache: Cache, entry: Entry.Entry): Stream.Stream<TokenStatus> =>
+  Effect.map(subscribe(entry), (ref) => ref.changes).pipe(
     Stream.unwrap,
-    Stream.mapEffect(() => status(entry)),
+    Stream.mapEffect(() => status(cache, entry)),
     Stream.buffer({ capacity: 1, strategy: "sliding" }),
     Stream.takeUntil(({ state }) => state === "stopped")
   )
 
-const observe = (entry: Entry.Entry) =>
+const subscribe = (entry: Entry.Entry) =>
   entry.observed === undefined
     ? Effect.map(SubscriptionRef.make(entry.state), (made) => {
         entry.observed ??= made
@@ -36,13 +54,22 @@ const observe = (entry: Entry.Entry) =>
       })
     : Effect.succeed(entry.observed)
 
-export const events = (registry: Registry): Stream.Stream<TokenEvent> =>
+export const events = (cache: Cache): Stream.Stream<TokenEvent> =>
   Stream.suspend(() =>
-    registry.isClosed()
+    cache.isClosed()
       ? Stream.empty
-      : Stream.fromPubSub(registry.events).pipe(
+      : Stream.fromPubSub(cache.events).pipe(
           Stream.takeWhile(Option.isSome),
           Stream.map((event) => event.value),
           Stream.buffer({ capacity: 256, strategy: "sliding" })
         )
   )
+
+export const telemetry = (cache: Cache): Telemetry => ({
+  tokens: cache.entries,
+  status: (token) => {
+    const entry = cache.entries.get(token.name)
+    return entry === token ? statusAt(cache, entry, cache.clock) : undefined
+  },
+  listeners: cache.listeners
+})

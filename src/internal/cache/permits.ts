@@ -1,44 +1,46 @@
 import FlatQueue from "flatqueue"
 import type { Attempt, Entry } from "./entry.js"
 
-/** The limited number of attempts that run at once, and the tokens that wait for a place. */
-export interface Places {
-  /** Lines a queued token up: the earliest expiry first, after those that a reader waits for. */
-  readonly lineUp: (entry: Entry) => void
+/** How many attempts may run at once, and the tokens that wait for a permit. */
+export interface Permits {
+  /** Lets a queued token wait: the earliest expiry comes first, after those that a reader waits for. */
+  readonly enqueue: (entry: Entry) => void
   /** The next token whose attempt may start. */
   readonly next: () => Entry | undefined
   readonly take: (attempt: Attempt) => void
-  readonly giveBack: (attempt: Attempt) => void
+  readonly release: (attempt: Attempt) => void
 }
 
-export const make = (concurrency: number): Places => {
-  const line = new FlatQueue<Entry>()
+export const make = (concurrency: number): Permits => {
+  const queue = new FlatQueue<Entry>()
   let taken = 0
   return {
-    lineUp: (entry) => line.push(entry, entry.wanted ? -1 : (entry.state.token?.expiresAt ?? 0)),
+    enqueue: (entry) => queue.push(entry, isUrgent(entry) ? -1 : (entry.state.token?.expiresAt ?? 0)),
     next: () => {
-      for (let entry = line.peek(); entry !== undefined; entry = line.peek()) {
+      for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
         const queued = entry.state.attempt === "queued"
-        if (queued && taken >= concurrency && !entry.wanted) {
+        if (queued && taken >= concurrency && !isUrgent(entry)) {
           return undefined
         }
-        line.pop()
+        queue.pop()
         if (queued) {
           return entry
         }
       }
-      line.shrink()
+      queue.shrink()
       return undefined
     },
     take: (attempt) => {
-      attempt.counted = true
+      attempt.holdsPermit = true
       taken++
     },
-    giveBack: (attempt) => {
-      if (attempt.counted) {
-        attempt.counted = false
+    release: (attempt) => {
+      if (attempt.holdsPermit) {
+        attempt.holdsPermit = false
         taken--
       }
     }
   }
 }
+
+const isUrgent = ({ demand }: Entry): boolean => demand?.urgent === true

@@ -1,116 +1,94 @@
-import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as IssuedToken from "../../IssuedToken.js"
-import type { AnySource, LookupOptions, TokenCacheOptions, TokenCacheService } from "../../TokenCache.js"
 import type { InvalidOptions, TokenUnavailable } from "../../TokenError.js"
-import * as TokenSource from "../../TokenSource.js"
-import { invalidCount, invalidDuration } from "../options.js"
-import * as Registry from "./cache.js"
-import type * as Entry from "./entry.js"
+import type * as TokenSource from "../../TokenSource.js"
+import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
+import type { Cache } from "./cache.js"
+import type { Entry } from "./entry.js"
 import * as Invalidation from "./invalidation.js"
-import * as Observing from "./observation.js"
-import * as Reading from "./reader.js"
-import * as Supervisor from "./supervisor.js"
-import * as Tenants from "./tenants.js"
+import * as Membership from "./membership.js"
+import * as Observation from "./observation.js"
+import * as Reader from "./reader.js"
+import * as Source from "./source.js"
+import * as Telemetry from "./telemetry.js"
+import type { Tenants } from "./tenants.js"
 import * as Unavailable from "./tokenUnavailable.js"
-import { forEver } from "./waiters.js"
+import { noTimeout } from "./waiters.js"
 
-/** What the `TokenCache` tag stands for, with the tokens of these sources. */
-export const make = (
-  sources: Readonly<Record<string, AnySource>>,
-  options: TokenCacheOptions
-): Effect.Effect<TokenCacheService, unknown, unknown> =>
-  Effect.gen(function* () {
-    const supervisorOptions = yield* validate(options)
-    const made = yield* Effect.forEach(Object.entries(sources), ([name, source]) =>
-      Effect.map(makeSource(name, source), (source) => [name, source] as const)
-    )
-    const supervisor = yield* Supervisor.make(supervisorOptions)
-    const entries = yield* Effect.forEach(made, ([name, source]) => addSource(supervisor, name, source))
-    if (options.prefetch === "sync") {
-      yield* Effect.forEach(entries, (entry) => Reading.first(supervisor.registry, entry), {
-        concurrency: "unbounded",
-        discard: true
-      })
-    }
-    return service(supervisor)
-  })
+/**
+ * What the `TokenCache` tag stands for. Each member does what the static member of the same name does for the
+ * `TokenCache` in the context.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCacheService {
+  /** Adds a token for as long as the scope is open: see `TokenCache.register`. */
+  readonly register: <E1, R1, E = never, R = never>(
+    name: string,
+    source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
+  ) => Effect.Effect<void, InvalidOptions | E, Scope.Scope | R | R1>
+  /** Gives a usable token: see `TokenCache.token`. */
+  readonly token: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
+  /** Gives a usable token with its lifetime, generation, scope and key id: see `TokenCache.accessToken`. */
+  readonly accessToken: (name: string) => Effect.Effect<IssuedToken.AccessToken, TokenUnavailable>
+  /** Looks a name up once and gives the effect that reads its token: see `TokenCache.reader`. */
+  readonly reader: (
+    name: string
+  ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable>
+  /** Issues a token now and gives it: see `TokenCache.refresh`. */
+  readonly refresh: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
+  /** Reports that a token is refused: see `TokenCache.invalidate`. */
+  readonly invalidate: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
+  /** The state of one token: see `TokenCache.status`. */
+  readonly status: (name: string) => Effect.Effect<TokenStatus, TokenUnavailable>
+  /** The state of each token: see `TokenCache.statuses`. */
+  readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>>
+  /** The states of one token, the current one first: see `TokenCache.changes`. */
+  readonly changes: (name: string) => Stream.Stream<TokenStatus, TokenUnavailable>
+  /** What happens to all tokens: see `TokenCache.events`. */
+  readonly events: Stream.Stream<TokenEvent>
+  /**
+   * For `TokenMetrics` and `StatusPage`.
+   *
+   * @internal
+   */
+  readonly [Telemetry.key]?: Telemetry.Telemetry
+}
 
-/** The same with tokens that are made when they are first read. */
-export const makeLookup = <E1, R1, E, R>(
-  lookup: (name: string) => Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>,
-  options: LookupOptions
-): Effect.Effect<TokenCacheService, InvalidOptions, R | R1 | Scope.Scope> =>
-  Effect.gen(function* () {
-    const { capacity = 10_000, idleTimeToLive = "1 hour" } = options
-    const supervisorOptions = yield* validate(options)
-    const invalid = invalidDuration("idleTimeToLive", idleTimeToLive) ?? invalidCount("capacity", capacity)
-    if (invalid !== undefined) {
-      return yield* invalid
-    }
-    const supervisor = yield* Supervisor.make(supervisorOptions)
-    const tenants = Tenants.make(supervisor, {
-      idleTimeToLive: Duration.toMillis(idleTimeToLive),
-      capacity,
-      lookup: (name) => makeSource(name, lookup(name)),
-      // As in addSource.
-      context: (yield* Effect.context<R | R1>()) as Context.Context<unknown>
-    })
-    yield* Effect.addFinalizer(() => Effect.sync(tenants.close))
-    return service(supervisor, tenants)
-  })
-
-const makeSource = <E1, R1, E, R>(
-  name: string,
-  source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
-): Effect.Effect<TokenSource.TokenSource<E1, R1>, InvalidOptions | E, R> =>
-  Effect.flatMap(Effect.isEffect(source) ? source : Effect.succeed(source), (made) => TokenSource.validate(name, made))
-
-const addSource = <E, R>(
-  supervisor: Supervisor.Supervisor,
-  name: string,
-  source: TokenSource.TokenSource<E, R>
-): Effect.Effect<Entry.Entry, InvalidOptions, R> =>
-  Effect.flatMap(Effect.context<R>(), (context) =>
-    // The type parameters end here: the context holds what this very source needs.
-    supervisor.add(name, source, context as Context.Context<unknown>)
-  )
-
-const service = (supervisor: Supervisor.Supervisor, tenants?: Tenants.Tenants): TokenCacheService => {
-  const { registry } = supervisor
-
-  const unknownName: Missing = (name) => Effect.fail(Unavailable.unknownName(name, registry.entries.keys()))
+/** The service of a cache, and of the tenants that it makes when they are first read, if it does. */
+export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
+  const unknownName: Missing = (name) => Effect.fail(Unavailable.unknownName(name, cache.entries.keys()))
 
   const lookUp = (wait: number): Missing =>
     tenants === undefined
       ? unknownName
       : (name, f) => {
-          const until = registry.now() + wait
+          const until = cache.now() + wait
           return Effect.flatMap(tenants.find(name, until), (entry) => f(entry, until))
         }
 
   const find = <A, E>(name: string, f: With<A, E>, missing = unknownName): Effect.Effect<A, E | TokenUnavailable> =>
     // When it is run, not when it is made: the name may be registered, or registered anew, in between.
     Effect.suspend((): Effect.Effect<A, E | TokenUnavailable> => {
-      const entry = registry.entries.get(name)
+      const entry = cache.entries.get(name)
       return entry === undefined ? missing(name, f) : f(entry)
     })
 
-  const inTime = lookUp(registry.options.readTimeout)
-  const inTheEnd = lookUp(forEver)
+  const withinReadTimeout = lookUp(cache.options.readTimeout)
+  const withoutTimeout = lookUp(noTimeout)
 
   const read = <A>(name: string, select: (token: IssuedToken.AccessToken) => A) =>
-    find(name, (entry, until) => Reading.read(registry, entry, select, until), inTime)
+    find(name, (entry, until) => Reader.read(cache, entry, select, until), withinReadTimeout)
 
   return {
-    [Registry.key]: registry,
+    [Telemetry.key]: Observation.telemetry(cache),
     register: (name, source) =>
-      Effect.flatMap(makeSource(name, source), (made) =>
-        Effect.acquireRelease(addSource(supervisor, name, made), supervisor.remove)
+      Effect.flatMap(Source.make(name, source), (made) =>
+        Effect.acquireRelease(Membership.add(cache, name, made), (entry) => Membership.remove(cache, entry))
       ),
     token: (name) => read(name, value),
     accessToken: (name) => read(name, identity),
@@ -118,41 +96,26 @@ const service = (supervisor: Supervisor.Supervisor, tenants?: Tenants.Tenants): 
       find(
         name,
         // A tenant may be dropped, and come back.
-        (entry) => Effect.succeed(entry.idle === undefined ? Reading.read(registry, entry, value) : read(name, value)),
-        inTime
+        (entry) => Effect.succeed(entry.idle === undefined ? Reader.read(cache, entry, value) : read(name, value)),
+        withinReadTimeout
       ),
-    refresh: (name) => find(name, (entry) => Effect.map(Reading.refresh(registry, entry), value), inTheEnd),
+    refresh: (name) => find(name, (entry) => Effect.map(Reader.refresh(cache, entry), value), withoutTimeout),
     invalidate: (name, token) =>
       Effect.suspend(() => {
-        const entry = registry.entries.get(name)
-        return entry === undefined ? Effect.void : Invalidation.invalidate(registry, entry, token)
+        const entry = cache.entries.get(name)
+        return entry === undefined ? Effect.void : Invalidation.invalidate(cache, entry, token)
       }),
-    status: (name) => find(name, Observing.status),
-    statuses: Observing.statuses(registry.entries),
-    changes: (name) => Stream.unwrap(find(name, (entry) => Effect.succeed(Observing.changes(entry)))),
-    events: Observing.events(registry)
+    status: (name) => find(name, (entry) => Observation.status(cache, entry)),
+    statuses: Observation.statuses(cache),
+    changes: (name) => Stream.unwrap(find(name, (entry) => Effect.succeed(Observation.changes(cache, entry)))),
+    events: Observation.events(cache)
   }
 }
 
-type With<A, E> = (entry: Entry.Entry, until?: number) => Effect.Effect<A, E>
+type With<A, E> = (entry: Entry, until?: number) => Effect.Effect<A, E>
 
 /** What is done for a name that has no entry. */
 type Missing = <A, E>(name: string, f: With<A, E>) => Effect.Effect<A, E | TokenUnavailable>
-
-const validate = (options: Omit<TokenCacheOptions, "prefetch">): Effect.Effect<Registry.Options, InvalidOptions> => {
-  const { concurrency = 16, leeway = "5 seconds", readTimeout = "5 seconds" } = options
-  const invalid =
-    invalidDuration("readTimeout", readTimeout) ??
-    invalidDuration("leeway", leeway) ??
-    invalidCount("concurrency", concurrency)
-  return invalid === undefined
-    ? Effect.succeed({
-        readTimeout: Duration.toMillis(readTimeout),
-        leeway: Duration.toMillis(leeway),
-        concurrency
-      })
-    : Effect.fail(invalid)
-}
 
 const value = (token: IssuedToken.AccessToken): Redacted.Redacted<string> => token.accessToken
 

@@ -10,22 +10,24 @@ import FlatQueue from "flatqueue"
 import { type InvalidOptions, IssueError, type TokenUnavailable } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import { issueErrorOf } from "../issueErrorOf.js"
+import type { Cache } from "./cache.js"
 import type * as Entry from "./entry.js"
-import type { Supervisor } from "./supervisor.js"
+import * as Membership from "./membership.js"
 import * as Unavailable from "./tokenUnavailable.js"
-import * as Waiting from "./waiters.js"
+import * as Waiters from "./waiters.js"
 
 export interface Options {
+  /** In milliseconds. */
   readonly idleTimeToLive: number
   readonly capacity: number
-  /** Makes the source of a tenant, checked. */
+  /** Makes the source of a tenant, with its options checked. */
   readonly lookup: (name: string) => Effect.Effect<AnySource, unknown, unknown>
   readonly context: Context.Context<unknown>
 }
 
 /** The tokens that are made when they are first read. */
 export interface Tenants {
-  /** Looks a name up that the cache does not have yet; callers at the same time share the lookup. */
+  /** Looks up a name that the cache does not have yet; callers at the same time share the lookup. */
   readonly find: (name: string, until: number) => Effect.Effect<Entry.Entry, TokenUnavailable>
   /** Fails all who wait for a lookup. */
   readonly close: () => void
@@ -33,67 +35,79 @@ export interface Tenants {
 
 const lookupTimeout = Duration.seconds(30)
 
-export const make = (supervisor: Supervisor, options: Options): Tenants => {
-  const { registry } = supervisor
-  const { clock, entries, fibers } = registry
-  const lookups = new Map<string, Waiting.Waiting<Entry.Entry>>()
-
-  const lookUp = (name: string, until: number): Effect.Effect<Entry.Entry, TokenUnavailable> => {
-    const waiting = Waiting.make<Entry.Entry>(clock, fibers, () =>
-      Unavailable.timedOut({ name }, registry.options.readTimeout)
-    )
-    lookups.set(name, waiting)
-    const found = waiting.join(until)
-    let timer: Fiber.RuntimeFiber<void> | undefined
-    const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
-      if (lookups.get(name) === waiting) {
-        lookups.delete(name)
-        timer?.unsafeInterruptAsFork(FiberId.none)
-        waiting.complete(add(name, exit))
-      }
-    }
-    const lookup = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
-    const fiber = fibers.fork(Effect.exit(lookup))
-    fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
-    if (lookups.get(name) === waiting) {
-      const giveUp = Effect.sync(() => {
-        conclude(Exit.fail(tooSlow()))
-        fiber.unsafeInterruptAsFork(FiberId.none)
-      })
-      timer = fibers.fork(Effect.delay(giveUp, lookupTimeout))
-    }
-    return found
-  }
-
-  const add = (name: string, exit: Exit.Exit<AnySource, unknown>): Exit.Exit<Entry.Entry, TokenUnavailable> => {
-    if (registry.isClosed()) {
-      return Exit.fail(Unavailable.closed({ name }))
-    }
-    // It may have been registered while it was looked up.
-    const registered = entries.get(name)
-    if (registered !== undefined) {
-      return Exit.succeed(registered)
-    }
-    if (Exit.isFailure(exit)) {
-      return Exit.fail(notFound(supervisor, name, exit.cause))
-    }
-    makeRoom(supervisor, options.capacity)
-    return Exit.succeed(supervisor.insert(name, exit.value, options.context, options.idleTimeToLive))
-  }
-
+export const make = (cache: Cache, options: Options): Tenants => {
+  const lookups: Lookups = new Map()
   return {
     find: (name, until) =>
       Effect.suspend(() =>
-        registry.isClosed()
+        cache.isClosed()
           ? Effect.fail(Unavailable.closed({ name }))
-          : (lookups.get(name)?.join(until) ?? lookUp(name, until))
+          : (lookups.get(name)?.await(until) ?? lookUp(cache, options, lookups, name, until))
       ),
     close: () => {
-      for (const [name, found] of lookups) {
-        found.complete(Exit.fail(Unavailable.closed({ name })))
+      for (const [name, waiters] of lookups) {
+        waiters.complete(Exit.fail(Unavailable.closed({ name })))
       }
     }
   }
+}
+
+/** The lookups that are running, and the readers that wait for them. */
+type Lookups = Map<string, Waiters.Waiters<Entry.Entry, TokenUnavailable>>
+
+const lookUp = (
+  cache: Cache,
+  options: Options,
+  lookups: Lookups,
+  name: string,
+  until: number
+): Effect.Effect<Entry.Entry, TokenUnavailable> => {
+  const { clock, fibers } = cache
+  const waiters = Waiters.make<Entry.Entry, TokenUnavailable>(clock, fibers, () =>
+    Unavailable.timedOut({ name }, cache.options.readTimeout)
+  )
+  lookups.set(name, waiters)
+  const found = waiters.await(until)
+  let timer: Fiber.RuntimeFiber<void> | undefined
+  const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
+    if (lookups.get(name) === waiters) {
+      lookups.delete(name)
+      timer?.unsafeInterruptAsFork(FiberId.none)
+      waiters.complete(add(cache, options, name, exit))
+    }
+  }
+  const lookup = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
+  const fiber = fibers.fork(Effect.exit(lookup))
+  fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
+  if (lookups.get(name) === waiters) {
+    const giveUp = Effect.sync(() => {
+      conclude(Exit.fail(tooSlow()))
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    })
+    timer = fibers.fork(Effect.delay(giveUp, lookupTimeout))
+  }
+  return found
+}
+
+const add = (
+  cache: Cache,
+  options: Options,
+  name: string,
+  exit: Exit.Exit<AnySource, unknown>
+): Exit.Exit<Entry.Entry, TokenUnavailable> => {
+  if (cache.isClosed()) {
+    return Exit.fail(Unavailable.closed({ name }))
+  }
+  // It may have been registered while it was looked up.
+  const registered = cache.entries.get(name)
+  if (registered !== undefined) {
+    return Exit.succeed(registered)
+  }
+  if (Exit.isFailure(exit)) {
+    return Exit.fail(notFound(cache, name, exit.cause))
+  }
+  makeRoom(cache, options.capacity)
+  return Exit.succeed(Membership.insert(cache, name, exit.value, options.context, options.idleTimeToLive))
 }
 
 type AnySource = TokenSource<unknown, unknown>
@@ -101,10 +115,10 @@ type AnySource = TokenSource<unknown, unknown>
 const tooSlow = () =>
   new IssueError({ reason: "Timeout", message: `the lookup took longer than ${Duration.format(lookupTimeout)}` })
 
-const notFound = ({ registry }: Supervisor, name: string, cause: Cause.Cause<unknown>): TokenUnavailable => {
+const notFound = (cache: Cache, name: string, cause: Cause.Cause<unknown>): TokenUnavailable => {
   const failure = Cause.failureOption(cause)
   if (failure._tag === "Some" && Predicate.isTagged(failure.value, "NoSuchElementException")) {
-    return Unavailable.unknownName(name, registry.entries.keys())
+    return Unavailable.unknownName(name, cache.entries.keys())
   }
   return Unavailable.lookupFailed(
     name,
@@ -117,25 +131,25 @@ const notFound = ({ registry }: Supervisor, name: string, cause: Cause.Cause<unk
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
 /** Removes the tenants that were read least recently, those that back off last, so that there is room for one more. */
-const makeRoom = ({ registry, remove }: Supervisor, capacity: number): void => {
-  const excess = registry.tenants.size + 1 - capacity
+const makeRoom = (cache: Cache, capacity: number): void => {
+  const excess = cache.tenants.size + 1 - capacity
   if (excess <= 0) {
     return
   }
-  const now = registry.now()
+  const now = cache.now()
   const candidates = new FlatQueue<Entry.Entry>()
-  for (const entry of registry.tenants) {
-    if (isAtRest(entry)) {
+  for (const entry of cache.tenants) {
+    if (isEvictable(entry)) {
       candidates.push(entry, (entry.idle?.readAt ?? 0) + (entry.state.lastError === undefined ? 0 : now))
     }
   }
   for (let left = Math.min(excess, candidates.length); left > 0; left--) {
     const entry = candidates.pop()
     if (entry !== undefined) {
-      registry.fibers.fork(remove(entry))
+      cache.fibers.fork(Membership.remove(cache, entry))
     }
   }
 }
 
-/** Its first reader has had its turn, and none waits. */
-const isAtRest = ({ reads, waiting }: Entry.Entry): boolean => reads > 0 && waiting === undefined
+/** True once the first reader has had its turn, while nobody waits for the token. */
+const isEvictable = ({ reads, waiters }: Entry.Entry): boolean => reads > 0 && waiters === undefined

@@ -6,28 +6,29 @@ import * as Fiber from "effect/Fiber"
 const longestSleep = Duration.toMillis("1 day")
 
 /**
- * Sleeps for a duration, or a part of it: `Effect.sleep` never wakes above 2^31-1 ms, and timers neither count the time a
- * machine is suspended nor notice a clock that is set. Who wakes looks at the clock again.
+ * Sleeps for a duration, or for a part of it: `Effect.sleep` never wakes above 2^31-1 ms, and timers neither count the
+ * time that a machine is suspended nor notice that a clock is set. The caller looks at the clock again when it wakes.
  */
 export const sleepSlice = (millis: number): Effect.Effect<void> =>
   Effect.sleep(Math.ceil(Math.min(millis, longestSleep)))
 
 /** Lets the event loop take a turn, so that a large batch of work does not hold up timers and sockets. */
-export const nextTurn: Effect.Effect<void> = Effect.async((resume) => {
+export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
   const timer = setTimeout(() => resume(Effect.void), 0)
   return Effect.sync(() => clearTimeout(timer))
 })
 
 /**
- * Gives `undefined` if the effect takes longer, and leaves it behind. In real time: nobody moves a test's clock while a
- * scope closes.
+ * Gives `undefined` if the effect takes longer than the duration, and leaves the effect behind. It measures real time,
+ * because nobody moves a test's clock while a scope closes.
  */
-export const atMost = (duration: Duration.Duration) => unless(Effect.withClock(Effect.sleep(duration), Clock.make()))
+export const timeoutRealTime = (duration: Duration.Duration) =>
+  timeout(Effect.withClock(Effect.sleep(duration), Clock.make()))
 
-/** The same in the time of Effect's `Clock`. */
-export const within = (duration: Duration.Duration) => unless(Effect.sleep(duration))
+/** The same as {@link timeoutRealTime}, in the time of Effect's `Clock`. */
+export const timeoutClock = (duration: Duration.Duration) => timeout(Effect.sleep(duration))
 
-const unless =
+const timeout =
   (tooLong: Effect.Effect<void>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | undefined, E, R> =>
     Effect.raceFirst(Effect.disconnect(self), Effect.as(tooLong, undefined)).pipe(
@@ -37,11 +38,14 @@ const unless =
       Effect.flatMap((fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interruptFork(fiber)))
     )
 
-/** How far the wall clock may fall behind the monotonic one, in milliseconds, before it counts as set back. */
+/** How far the wall clock may fall behind the monotonic clock, in milliseconds, before it counts as set back. */
 const setBackTolerance = 1000
 
-/** Gives how far the wall clock was set back since the last call, as a negative number of milliseconds; 0 if it was not. */
-export const watchSetBack = (clock: Clock.Clock): (() => number) => {
+/**
+ * Makes a function that tells how far the wall clock was set back since its last call: a negative number of
+ * milliseconds, or 0 if the clock was not set back.
+ */
+export const clockSetBack = (clock: Clock.Clock): (() => number) => {
   const aheadOfMonotonic = () => clock.unsafeCurrentTimeMillis() - Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
   let ahead = aheadOfMonotonic()
   return () => {

@@ -1,30 +1,25 @@
-import * as Duration from "effect/Duration"
-import * as Either from "effect/Either"
-import * as Equal from "effect/Equal"
-import * as Redacted from "effect/Redacted"
-import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
-import { IssueError } from "../../TokenError.js"
+import type * as Redacted from "effect/Redacted"
+import type { AccessToken } from "../../IssuedToken.js"
+import type { IssueError } from "../../TokenError.js"
 import type { TokenStateName } from "../../TokenStatus.js"
 
-/**
- * What the cache knows of one token. Instants are epoch milliseconds. Every change is one of the functions below.
- */
+/** What the cache knows of one token. Instants are epoch milliseconds. Every change is one of the functions below. */
 export interface TokenState {
   readonly attempt: "none" | "queued" | "running"
   readonly token: AccessToken | undefined
-  /** The token ran out; kept, so that a clock set back does not bring it to life again. */
+  /** The token has expired. It is kept, so that a clock that is set back does not bring it to life again. */
   readonly expired: boolean
-  /** The next attempt is due; `never` while one is queued or running. */
+  /** When the next attempt is due; `never` while one is queued or running. */
   readonly nextAttemptAt: number
-  /** A Retry-After: nothing starts an attempt before. */
+  /** The end of a Retry-After: nothing starts an attempt before it. */
   readonly notBefore: number
   readonly lastError: IssueError | undefined
   readonly consecutiveFailures: number
   readonly generation: number
-  /** The token that was invalidated last; it may not come back. */
-  readonly refused: Redacted.Redacted<string> | undefined
-  /** Failures to go on counting from if the current token, issued after an invalidation, is refused as well. */
-  readonly failuresBefore: number | undefined
+  /** The token that was invalidated last, which must not come back. */
+  readonly invalidatedToken: Redacted.Redacted<string> | undefined
+  /** Where counting failures goes on if the current token, which answered an invalidation, is invalidated as well. */
+  readonly failuresBeforeInvalidation: number | undefined
   readonly stopped: boolean
 }
 
@@ -39,14 +34,32 @@ export const initial = (now: number): TokenState => ({
   lastError: undefined,
   consecutiveFailures: 0,
   generation: 0,
-  refused: undefined,
-  failuresBefore: undefined,
+  invalidatedToken: undefined,
+  failuresBeforeInvalidation: undefined,
   stopped: false
 })
 
-/** When the token runs out, unless it already has. */
-export const expiry = (state: TokenState): number =>
-  state.token === undefined || state.expired ? never : state.token.usableUntil
+/** True if the token may be handed out, as far as the wall clock says. */
+export const isUsable = ({ expired, token }: TokenState, now: number): boolean =>
+  token !== undefined && !expired && now < token.usableUntil
+
+/** True if the next attempt should have started already. */
+export const isOverdue = ({ nextAttemptAt }: TokenState, now: number): boolean => now >= nextAttemptAt
+
+/** True between a failed attempt and the next one. */
+export const isBackingOff = (state: TokenState, now: number): boolean =>
+  state.attempt === "none" && state.lastError !== undefined && !isOverdue(state, now)
+
+/** True while no attempt is queued or running, and one may be. */
+export const isAtRest = ({ attempt, stopped }: TokenState): boolean => attempt === "none" && !stopped
+
+/** True while the attempt that is due, queued or running answers an invalidation. */
+export const answersInvalidation = ({ invalidatedToken, token }: TokenState): boolean =>
+  token === undefined && invalidatedToken !== undefined
+
+/** When the token expires for its readers; `never` if there is none, or if it has expired already. */
+export const expiry = ({ expired, token }: TokenState): number =>
+  token === undefined || expired ? never : token.usableUntil
 
 export const name = (state: TokenState, usable: boolean): TokenStateName =>
   state.stopped
@@ -63,7 +76,8 @@ export const queued = (state: TokenState): TokenState => ({ ...state, attempt: "
 
 export const running = (state: TokenState): TokenState => ({ ...state, attempt: "running", nextAttemptAt: never })
 
-export const postponed = (state: TokenState, nextAttemptAt: number): TokenState => ({
+/** The next attempt is due at an instant, or at the end of a Retry-After if that is later. */
+export const scheduledAt = (state: TokenState, nextAttemptAt: number): TokenState => ({
   ...state,
   nextAttemptAt: Math.ceil(Math.max(nextAttemptAt, state.notBefore))
 })
@@ -87,13 +101,10 @@ export const issued = (state: TokenState, token: AccessToken, nextAttemptAt: num
   lastError: undefined,
   consecutiveFailures: 0,
   generation: token.generation,
-  refused: state.refused,
-  failuresBefore: replacesRefused(state) ? state.consecutiveFailures : undefined,
+  invalidatedToken: state.invalidatedToken,
+  failuresBeforeInvalidation: answersInvalidation(state) ? state.consecutiveFailures : undefined,
   stopped: false
 })
-
-/** True while the attempt that is due, queued or running answers an invalidation. */
-export const replacesRefused = (state: TokenState): boolean => state.token === undefined && state.refused !== undefined
 
 export const failed = (state: TokenState, error: IssueError, nextAttemptAt: number, notBefore: number): TokenState => ({
   ...state,
@@ -105,35 +116,37 @@ export const failed = (state: TokenState, error: IssueError, nextAttemptAt: numb
 })
 
 /**
- * What follows from the invalidation of the current token: nothing, since an attempt is on its way; an attempt at once;
- * or a back-off, since an issue moments ago did not help, or the issuer is failing.
+ * What follows from the invalidation of the current token: nothing, because an attempt is on its way; an attempt at once;
+ * or a back-off, because an issue moments ago did not help, or the issuer is failing.
  */
 export const onInvalidation = (state: TokenState, retryAfter: number, now: number): "wait" | "issue" | "backOff" =>
   state.attempt !== "none"
     ? "wait"
-    : state.lastError !== undefined || (state.failuresBefore !== undefined && now - issuedAt(state) < retryAfter)
+    : state.lastError !== undefined || answeredInvalidationWithin(state, retryAfter, now)
       ? "backOff"
       : "issue"
 
-const issuedAt = (state: TokenState): number => state.token?.issuedAt ?? 0
+const answeredInvalidationWithin = (state: TokenState, millis: number, now: number): boolean =>
+  state.failuresBeforeInvalidation !== undefined && now - (state.token?.issuedAt ?? 0) < millis
 
 export const invalidated = (state: TokenState): TokenState => ({
   ...state,
   token: undefined,
   expired: false,
-  refused: state.token?.accessToken
+  invalidatedToken: state.token?.accessToken
 })
 
 /**
- * The invalidation counts as a failed attempt, on top of those before the token that was refused. When the next attempt
- * starts is for the schedule to say: see `postponed`.
+ * The invalidation counts as a failed attempt, on top of those before the invalidation that the token answered. The
+ * schedule decides when the next attempt starts: see {@link scheduledAt}.
  */
-export const refusedAgain = (state: TokenState, error: IssueError): TokenState => ({
+export const invalidatedAsFailure = (state: TokenState, error: IssueError): TokenState => ({
   ...invalidated(state),
   nextAttemptAt: never,
   lastError: state.lastError ?? error,
-  consecutiveFailures: (state.lastError === undefined ? (state.failuresBefore ?? 0) : state.consecutiveFailures) + 1,
-  failuresBefore: undefined
+  consecutiveFailures:
+    (state.lastError === undefined ? (state.failuresBeforeInvalidation ?? 0) : state.consecutiveFailures) + 1,
+  failuresBeforeInvalidation: undefined
 })
 
 /** Moves every instant by `skew`: the wall clock was set back, and the time that is left has not changed. */
@@ -148,87 +161,3 @@ export const shifted = (state: TokenState, skew: number): TokenState => ({
   nextAttemptAt: state.nextAttemptAt + skew,
   notBefore: state.notBefore + skew
 })
-
-const tenYears = Duration.toMillis("3650 days")
-
-/**
- * Checks what an issuer returned, at `now`, for a request that started at `startedAt`.
- */
-export const accept = (
-  state: TokenState,
-  issued: IssuedToken,
-  options: {
-    readonly startedAt: number
-    readonly now: number
-    readonly leeway: number
-    readonly defaultLifetime: Duration.DurationInput | undefined
-  }
-): Either.Either<AccessToken, IssueError> => {
-  if (!isIssuedToken(issued)) {
-    return invalid("the issuer did not return an IssuedToken")
-  }
-  if (state.refused !== undefined && sameToken(state.refused, issued.accessToken)) {
-    return invalid("the issuer returned the token that was just invalidated")
-  }
-  const from = issuedAtOf(issued, options)
-  const lifetime = lifetimeOf(issued, from, options.defaultLifetime)
-  if (lifetime === undefined) {
-    return invalid("the token has no lifetime: give the source a defaultLifetime")
-  }
-  if (!(lifetime > 0)) {
-    return invalid("the token's lifetime is not a positive duration")
-  }
-  const capped = Math.min(lifetime, tenYears)
-  const expiresAt = Math.ceil(from + capped)
-  const usableUntil = Math.ceil(from + capped - Math.min(options.leeway, capped / 10))
-  if (usableUntil <= options.now) {
-    return invalid("the token had already expired when it arrived")
-  }
-  return Either.right({
-    accessToken: issued.accessToken,
-    issuedAt: from,
-    expiresAt,
-    usableUntil,
-    generation: state.generation + 1,
-    ...(typeof issued.keyId === "string" ? { keyId: issued.keyId } : undefined),
-    ...(typeof issued.scope === "string" ? { scope: issued.scope } : undefined)
-  })
-}
-
-export const sameToken = (a: Redacted.Redacted<string>, b: Redacted.Redacted<string>): boolean => Equal.equals(a, b)
-
-const invalid = (message: string) => Either.left(new IssueError({ reason: "InvalidResponse", message }))
-
-// An issuer written in JavaScript, or behind a cast, can return anything.
-const isIssuedToken = (issued: unknown): issued is IssuedToken =>
-  typeof issued === "object" &&
-  issued !== null &&
-  "accessToken" in issued &&
-  Redacted.isRedacted(issued.accessToken) &&
-  isFilled(Redacted.value(issued.accessToken))
-
-const isFilled = (value: unknown): boolean => typeof value === "string" && value !== ""
-
-/** Not in the future: the clock of who issued it may be ahead. */
-const issuedAtOf = (
-  { issuedAt }: IssuedToken,
-  { now, startedAt }: { readonly now: number; readonly startedAt: number }
-): number => (Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), now) : startedAt)
-
-const lifetimeOf = (
-  { expiresAt, expiresIn }: IssuedToken,
-  from: number,
-  defaultLifetime: Duration.DurationInput | undefined
-): number | undefined =>
-  expiresIn !== undefined
-    ? millis(expiresIn)
-    : expiresAt !== undefined
-      ? expiresAt - from
-      : defaultLifetime === undefined
-        ? undefined
-        : millis(defaultLifetime)
-
-const millis = (duration: unknown): number => {
-  const decoded = Duration.decodeUnknown(duration)
-  return decoded._tag === "Some" ? Duration.toMillis(decoded.value) : Number.NaN
-}

@@ -29,7 +29,7 @@ export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
     `the issuer has not answered within ${Duration.format(readTimeout)}; the attempt goes on. Try again, or raise readTimeout.`
   )
 
-/** Its lookup failed, so there is no entry. */
+/** The lookup of a tenant failed, so there is no entry. */
 export const lookupFailed = (name: string, lastError: IssueError): TokenUnavailable =>
   new TokenUnavailable({
     token: name,
@@ -39,14 +39,14 @@ export const lookupFailed = (name: string, lastError: IssueError): TokenUnavaila
   })
 
 export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
-  const { consecutiveFailures, lastError, nextAttemptAt, token } = entry.state
+  const { consecutiveFailures, lastError, nextAttemptAt } = entry.state
   const next = nextAttemptAt === TokenState.never ? "" : `, next in ${wholeSeconds(nextAttemptAt - now)}`
   const advice = lastError?.advice === undefined ? "" : ` ${lastError.advice}`
   return unavailable(
     entry,
     "IssueFailed",
     `${withoutStop(lastError?.message ?? "the last attempt failed")} (attempt ${consecutiveFailures}${next}).${advice}`,
-    token !== undefined && !entry.state.expired && now < token.usableUntil ? "new" : "usable"
+    TokenState.isUsable(entry.state, now) ? "new" : "usable"
   )
 }
 

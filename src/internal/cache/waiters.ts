@@ -1,36 +1,41 @@
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type { TokenUnavailable } from "../../TokenError.js"
 import type { Fibers } from "./fibers.js"
 
-/** All who wait for one outcome. Those who wait until the same millisecond share a timer: an `Effect.timeout` is two fibers each. */
-export interface Waiting<A> {
-  /** Waits from this call on, not from the run of the effect: the outcome may come in between. */
-  readonly join: (until: number) => Effect.Effect<A, TokenUnavailable>
-  readonly complete: (outcome: Exit.Exit<A, TokenUnavailable>) => void
+/**
+ * The fibers that wait for one outcome. Those that wait until the same millisecond share a timer, because an
+ * `Effect.timeout` costs two fibers each.
+ */
+export interface Waiters<A, E> {
+  /**
+   * Waits until the outcome is there or the instant `until` has come. It counts from this call on, not from the run of
+   * the effect: the outcome may come in between.
+   */
+  readonly await: (until: number) => Effect.Effect<A, E>
+  readonly complete: (outcome: Exit.Exit<A, E>) => void
 }
 
-export const forEver = Number.POSITIVE_INFINITY
+export const noTimeout = Number.POSITIVE_INFINITY
 
-interface Group<A> {
-  readonly outcome: Deferred.Deferred<A, TokenUnavailable>
+interface Group<A, E> {
+  readonly outcome: Deferred.Deferred<A, E>
   timer: Fiber.RuntimeFiber<void> | undefined
 }
 
-export const make = <A>(clock: Clock.Clock, fibers: Fibers, timedOut: () => TokenUnavailable): Waiting<A> => {
-  const groups = new Map<number, Group<A>>()
+export const make = <A, E>(clock: Clock.Clock, fibers: Fibers, timedOut: () => E): Waiters<A, E> => {
+  const groups = new Map<number, Group<A, E>>()
 
-  const start = (until: number): Group<A> => {
-    const group: Group<A> = { outcome: Deferred.unsafeMake(FiberId.none), timer: undefined }
+  const start = (until: number): Group<A, E> => {
+    const group: Group<A, E> = { outcome: Deferred.unsafeMake(FiberId.none), timer: undefined }
     groups.set(until, group)
-    if (until !== forEver) {
+    if (until !== noTimeout) {
       const giveUp = Effect.sync(() => {
         groups.delete(until)
-        Deferred.unsafeDone(group.outcome, Exit.fail(timedOut()))
+        Deferred.unsafeDone(group.outcome, Effect.fail(timedOut()))
       })
       group.timer = fibers.fork(Effect.zipRight(Effect.sleep(until - clock.unsafeCurrentTimeMillis()), giveUp))
     }
@@ -38,7 +43,7 @@ export const make = <A>(clock: Clock.Clock, fibers: Fibers, timedOut: () => Toke
   }
 
   return {
-    join: (until) => {
+    await: (until) => {
       const whole = Math.ceil(until)
       return Deferred.await((groups.get(whole) ?? start(whole)).outcome)
     },

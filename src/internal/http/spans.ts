@@ -2,12 +2,8 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 
-/**
- * Replaces the exits that spans inside of the effect end with: an HTTP client's own hold the request as it was sent.
- *
- * @internal
- */
-export const withSpanExits =
+/** Changes the exits of the spans in an effect. The spans of an HTTP client end with the request as it was sent. */
+export const mapSpanExit =
   (f: (exit: Exit.Exit<unknown, unknown>) => Exit.Exit<unknown, unknown>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Effect.tracer, (tracer) =>

@@ -1,55 +1,58 @@
-/**
- * What LINE says to a push.
- *
- * @since 0.1.0
- */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import * as HttpExchange from "../http/exchange.js"
+import { type Answer, isSuccess } from "../http/exchange.js"
+import * as IssuerError from "../http/issuerError.js"
 import { cut } from "../text.js"
+import { isUuid } from "../uuid.js"
 import * as LineApi from "./api.js"
-import type * as LineRequest from "./tokenEndpoint.js"
 
 /**
+ * A message that LINE accepted as part of a push.
+ *
+ * @see LINE: Send push message
  * @since 0.1.0
  * @category models
  */
 export interface SentMessage {
-  /** Decimal digits, more than a number holds. */
+  /** LINE's ID of the message, in decimal digits. It is too large for a JavaScript number. */
   readonly id: string
-  /** For messages that can be quoted. */
+  /** The token with which a later message quotes this one. Only messages that can be quoted have one. */
   readonly quoteToken?: string | undefined
 }
 
 /**
- * LINE accepted the push, which does not say that it was delivered: the recipient may have blocked the channel.
+ * A push that LINE accepted. That does not mean that it was delivered: the recipient may have blocked the channel.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Pushed {
-  /** In the order of the messages. */
+  /** The messages that were sent, in the order in which they were given. Empty if LINE does not list them. */
   readonly sentMessages: ReadonlyArray<SentMessage>
+  /** The retry key of the push. The same push with the same key is sent once within 24 hours. */
   readonly retryKey: string
-  /** LINE's id of the request. */
+  /** LINE's ID of the request, for its support. */
   readonly requestId?: string | undefined
-  /** LINE's id of the earlier request with the same retry key that it had accepted already. */
+  /**
+   * LINE's ID of an earlier request with the same retry key, if it had accepted the push already. Absent if this request
+   * is the one that was accepted.
+   */
   readonly acceptedRequestId?: string | undefined
 }
 
 /**
  * Why a push failed:
  *
- * - `InvalidRequest`: an option is wrong; nothing was sent
+ * - `InvalidRequest`: an option is wrong, and nothing was sent
  * - `Unauthorized`: LINE refused the token, and then the next one as well (401)
- * - `RateLimited`: too many requests, or too many messages to one user (429)
- * - `MonthlyLimit`: the channel's messages of the month are used up, or reserved by a delivery that is under way (429).
- *   LINE tells it from the rate limit by its documented text alone; if that changes, it is a `RateLimited`
+ * - `RateLimited`: there were too many requests, or too many messages to one user (429)
+ * - `MonthlyLimit`: the channel has used up its messages of the month, or a delivery that is under way has reserved the
+ *   rest (429). Only LINE's documented text tells this from `RateLimited`; if LINE changes the text, the reason is that
  * - `Rejected`: LINE refused the push (any other 4xx)
- * - `Unavailable`: no answer, or LINE is in trouble (5xx), after all attempts; LINE may have accepted the push
- * - `InvalidResponse`: the answer is not LINE's; LINE may have accepted the push
+ * - `Unavailable`: there was no answer, or LINE is in trouble (5xx), at every attempt; LINE may have accepted the push
+ * - `InvalidResponse`: the answer is not one that LINE gives to a push; LINE may have accepted the push
  *
  * @since 0.1.0
  * @category models
@@ -64,43 +67,43 @@ export type PushErrorReason =
   | "InvalidResponse"
 
 /**
- * A push failed. To try again without sending a message twice, push the same to the same recipient with its `retryKey`.
+ * A push failed. To try again without sending anything twice, push the same messages to the same recipient with the
+ * `retryKey` of this error.
  *
- * It holds no request and no token; `message` has LINE's own text in it and is cut at 200 characters.
+ * The error holds no request and no token. Its `message` includes LINE's own text and is cut at 200 characters.
  *
  * @since 0.1.0
  * @category errors
  */
 export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
+  /** What went wrong, in one word. */
   readonly reason: PushErrorReason
+  /** What went wrong, in a sentence that is safe to log. */
   readonly message: string
+  /** The HTTP status of LINE's answer. Absent if there was none. */
   readonly status?: number | undefined
-  /** Absent only if it was the retry key that is invalid. */
+  /** The retry key of the push. Absent only if the given one is not a UUID. */
   readonly retryKey?: string | undefined
-  /** LINE's id of the request, for its support. */
+  /** LINE's ID of the request, for its support. */
   readonly requestId?: string | undefined
-  /** LINE asked to wait this long. */
+  /** How long LINE asks to wait before the next request, if it does. */
   readonly retryAfter?: Duration.Duration | undefined
 }> {}
 
-/**
- * Reads the answer to one attempt.
- *
- * @internal
- */
-export const fromAnswer = (answer: LineRequest.Answer, retryKey: string): Either.Either<Pushed, PushError> => {
-  const { status, headers, body, requestId } = answer
-  const accepted = headers["x-line-accepted-request-id"]
-  const acceptedRequestId = HttpExchange.requestId(accepted)
-  // 409 is the answer to a retry key that LINE has seen; the header says that it accepted what came with it.
-  const acceptedBefore = status === 409 && accepted !== undefined
+/** Reads LINE's answer to one attempt. */
+export const fromAnswer = (answer: Answer, retryKey: string): Either.Either<Pushed, PushError> => {
+  const { body, headers, status } = answer
+  const requestId = IssuerError.requestId(answer)
+  const acceptedRequestId = headers["x-line-accepted-request-id"]
+  // LINE answers 409 to a retry key that it has seen. The header says that it accepted the push then.
+  const acceptedBefore = status === 409 && acceptedRequestId !== undefined
   const sentMessages = toSentMessages(body) ?? (acceptedBefore ? [] : undefined)
-  return (acceptedBefore || HttpExchange.isSuccess(status)) && sentMessages !== undefined
+  return (acceptedBefore || isSuccess(status)) && sentMessages !== undefined
     ? Either.right({
         sentMessages,
         retryKey,
         ...(requestId === undefined ? undefined : { requestId }),
-        ...(acceptedBefore && acceptedRequestId !== undefined ? { acceptedRequestId } : undefined)
+        ...(acceptedBefore && isUuid(acceptedRequestId) ? { acceptedRequestId } : undefined)
       })
     : Either.left(toPushError(answer, retryKey))
 }
@@ -113,10 +116,12 @@ const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =
       }))
     : undefined
 
-const toPushError = (answer: LineRequest.Answer, retryKey: string): PushError => {
-  const { status, requestId, retryAfter } = answer
+const toPushError = (answer: Answer, retryKey: string): PushError => {
+  const { status } = answer
+  const requestId = IssuerError.requestId(answer)
+  const retryAfter = IssuerError.retryAfter(answer)
   const reason = reasonOf(answer)
-  const explanation = advice[reason] ?? lineText(answer.body)
+  const explanation = explanations[reason] ?? lineText(answer.body)
   return new PushError({
     reason,
     message: cut(explanation === undefined ? `LINE answered ${status}` : `LINE answered ${status}: ${explanation}`),
@@ -127,15 +132,13 @@ const toPushError = (answer: LineRequest.Answer, retryKey: string): PushError =>
   })
 }
 
-/** Where LINE's text says nothing of use. */
-const advice: Partial<Record<PushErrorReason, string>> = {
+/** What is said in place of LINE's own text, where that does not help. */
+const explanations: Partial<Record<PushErrorReason, string>> = {
   Unauthorized: "the token and the next one are refused. Check that the channel may use the Messaging API.",
   InvalidResponse: `that is no answer of LINE's to a push. ${LineApi.checkBaseUrl}`
 }
 
-const monthlyLimit = "You have reached your monthly limit."
-
-const reasonOf = ({ body, status }: LineRequest.Answer): PushErrorReason => {
+const reasonOf = ({ body, status }: Answer): PushErrorReason => {
   if (status === 401) {
     return "Unauthorized"
   }
@@ -148,7 +151,12 @@ const reasonOf = ({ body, status }: LineRequest.Answer): PushErrorReason => {
   return status >= 400 ? "Rejected" : "InvalidResponse"
 }
 
-/** LINE's text with its details. Long words go: none of LINE's is that long, and a token that is echoed is. */
+const monthlyLimit = "You have reached your monthly limit."
+
+/**
+ * LINE's text and its details. Words of 40 characters and more are left out: LINE uses none, and a token that it repeats
+ * would be one.
+ */
 const lineText = (body: unknown): string | undefined => {
   if (!Predicate.isRecord(body) || typeof body.message !== "string") {
     return undefined

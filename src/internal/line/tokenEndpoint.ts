@@ -1,135 +1,61 @@
-/**
- * One exchange with LINE's API, and what its status says of a token request.
- *
- * @since 0.1.0
- */
-import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Predicate from "effect/Predicate"
-import { IssueError, type IssueErrorReason } from "../../TokenError.js"
-import * as HttpExchange from "../http/exchange.js"
-import * as LineApi from "./api.js"
+import * as Redacted from "effect/Redacted"
+import * as IssuedToken from "../../IssuedToken.js"
+import * as LineAssertion from "../../LineAssertion.js"
+import { IssueError } from "../../TokenError.js"
+import type { TokenIdentity } from "../../TokenSource.js"
+import * as IssuerError from "../http/issuerError.js"
+import { isBlank, redacted } from "../options.js"
+import { secretAdvice } from "./advice.js"
+import * as Api from "./api.js"
+import * as LineRequest from "./request.js"
 
-/**
- * An answer of LINE's.
- *
- * @internal
- */
-export interface Answer extends HttpExchange.Answer {
-  /** `x-line-request-id` */
-  readonly requestId: string | undefined
+type Issue = Effect.Effect<IssuedToken.IssuedToken, IssueError, HttpClient.HttpClient>
+
+/** Issues a token with the channel secret. */
+export const issueBySecret = (path: string, options: Api.SecretOptions): Issue => {
+  const { baseUrl, channelId } = options
+  const channelSecret = redacted(options.channelSecret)
+  return Effect.suspend(() =>
+    isBlank(channelId) || isBlank(Redacted.value(channelSecret))
+      ? Effect.fail(
+          new IssueError({
+            reason: "Rejected",
+            permanent: true,
+            message: "channelId and channelSecret must be strings that are not empty",
+            advice: "Check LINE_CHANNEL_ID and LINE_CHANNEL_SECRET."
+          })
+        )
+      : requestToken(
+          { baseUrl, path, advice: secretAdvice },
+          { client_id: channelId, client_secret: Redacted.value(channelSecret) }
+        )
+  )
 }
 
-/**
- * What to do about a refusal, and what it means where the status alone does not say it.
- *
- * @internal
- */
-export type Explain = (answer: Answer) => { readonly advice: string; readonly message?: string }
+/** Issues a token with an assertion, signed anew for each attempt. */
+export const issueByAssertion = (endpoint: LineRequest.Endpoint, options: LineAssertion.LineAssertionOptions): Issue =>
+  Effect.flatMap(LineAssertion.sign(options), (assertion) => requestToken(endpoint, assertionFields(assertion)))
 
-/**
- * What an endpoint is called with besides its own parameters.
- *
- * @internal
- */
-export interface Endpoint {
-  /** Default: LINE's. */
-  readonly baseUrl: string | undefined
-  readonly path: string
-  readonly explain: Explain
-}
+/** The form fields of an assertion (RFC 7523 section 2.2). */
+export const assertionFields = (assertion: Redacted.Redacted<string>) => ({
+  client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+  client_assertion: Redacted.value(assertion)
+})
 
-type Parameters = Readonly<Record<string, string>>
-
-/**
- * Posts a form and gives the answer if its status is 2xx; anything else is an `IssueError` by status.
- *
- * @internal
- */
-export const post = (endpoint: Endpoint, form: Parameters): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
-  Effect.flatMap(HttpClient.HttpClient, (client) =>
-    call(client, endpoint, (url) => HttpClientRequest.bodyUrlParams(HttpClientRequest.post(url), form))
-  )
-
-/**
- * The same with GET. It has no span, which would show the query with the secret in it.
- *
- * @internal
- */
-export const get = (endpoint: Endpoint, query: Parameters): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
-  Effect.flatMap(HttpClient.HttpClient, (client) =>
-    call(
-      HttpClient.withTracerDisabledWhen(client, () => true),
-      endpoint,
-      (url) => HttpClientRequest.get(url, { urlParams: query })
-    )
-  )
-
-/**
- * Sends a request and reads the answer, whatever its status.
- *
- * @internal
- */
-export const send = (
-  client: HttpClient.HttpClient,
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
-  Effect.map(HttpExchange.send(client, request), (answer) => ({
-    ...answer,
-    requestId: HttpExchange.requestId(answer.headers["x-line-request-id"])
-  }))
-
-const call = (
-  client: HttpClient.HttpClient,
-  { baseUrl = LineApi.defaultBaseUrl, path, explain }: Endpoint,
-  toRequest: (url: string) => HttpClientRequest.HttpClientRequest
-): Effect.Effect<Answer, IssueError> =>
-  Effect.gen(function* () {
-    const base = yield* Either.mapLeft(
-      LineApi.parseBaseUrl(baseUrl),
-      (message) => new IssueError({ reason: "Rejected", permanent: true, message, advice: LineApi.checkBaseUrl })
-    )
-    const answer = yield* Effect.mapError(
-      HttpExchange.withoutHeadersInSpans(send(client, toRequest(`${base}${path}`))),
-      (error) =>
-        new IssueError({
-          reason: "Unreachable",
-          message: `issuer unreachable: ${HttpExchange.describeFailure(error, base)}`
-        })
-    )
-    if (!HttpExchange.isSuccess(answer.status)) {
-      return yield* refusal(answer, explain)
-    }
-    return answer
+/** What the tokens of a channel depend on. A base URL that cannot be used gives none, because it may hold a secret. */
+export const identify = ({
+  baseUrl = Api.defaultBaseUrl,
+  channelId
+}: Pick<Api.SecretOptions, "baseUrl" | "channelId">): TokenIdentity | undefined =>
+  Either.match(Api.parseBaseUrl(baseUrl), {
+    onLeft: () => undefined,
+    onRight: (url) => ({ client: `${url} ${channelId}` })
   })
 
-const refusal = (answer: Answer, explain: Explain): IssueError => {
-  const { status, body, requestId, retryAfter } = answer
-  const reason = reasonOf(status)
-  return new IssueError({
-    reason,
-    status,
-    code: Predicate.isRecord(body) ? errorCode(body.error) : undefined,
-    requestId,
-    retryAfter,
-    permanent: reason === "Rejected",
-    ...(reason === "Rejected" ? explain(answer) : undefined),
-    ...(reason === "InvalidResponse" ? { advice: LineApi.checkBaseUrl } : undefined)
-  })
-}
-
-/** An error code such as LINE's and OAuth's are. Anything else may be an echo of what was sent. */
-const errorCode = (error: unknown): string | undefined =>
-  typeof error === "string" && /^[a-z_]{1,64}$/.test(error) ? error : undefined
-
-const reasonOf = (status: number): IssueErrorReason =>
-  status === 429
-    ? "Throttled"
-    : status === 408 || status >= 500
-      ? "Unreachable"
-      : status >= 400
-        ? "Rejected"
-        : "InvalidResponse"
+const requestToken = (endpoint: LineRequest.Endpoint, client: Readonly<Record<string, string>>): Issue =>
+  Effect.flatMap(LineRequest.post(endpoint, { grant_type: "client_credentials", ...client }), (answer) =>
+    Effect.mapError(IssuedToken.fromOAuth(answer.body), ({ message }) => IssuerError.invalidResponse(answer, message))
+  )

@@ -1,63 +1,35 @@
-/**
- * What LINE's API offers for tokens that are issued already: verify, revoke, key ids.
- *
- * @since 0.1.0
- */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as LineAssertion from "../../LineAssertion.js"
-import { IssueError } from "../../TokenError.js"
+import type { IssueError } from "../../TokenError.js"
+import type { Answer } from "../http/exchange.js"
+import * as IssuerError from "../http/issuerError.js"
 import { redacted } from "../options.js"
-import * as LineApi from "./api.js"
-import * as LineRequest from "./tokenEndpoint.js"
+import { assertionAdvice, secretAdvice, tokenAdvice } from "./advice.js"
+import type { AssertionOptions, SecretOptions, TokenOptions } from "./api.js"
+import * as LineRequest from "./request.js"
+import { assertionFields } from "./tokenEndpoint.js"
 
 /**
- * @since 0.1.0
- * @category models
- */
-export interface SecretOptions extends LineApi.ApiOptions {
-  readonly channelId: string
-  readonly channelSecret: string | Redacted.Redacted<string>
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface AssertionOptions extends LineApi.ApiOptions {
-  readonly channelId: string
-  /** The `kid` that LINE's console gave when the public key was registered. */
-  readonly keyId: string
-  /** RSA, 2048 bits, as PEM or JWK. */
-  readonly privateKey: LineAssertion.PrivateKey
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface TokenOptions extends LineApi.ApiOptions {
-  readonly accessToken: string | Redacted.Redacted<string>
-}
-
-/**
- * A token that LINE found valid.
+ * What LINE says of a valid token.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Verification {
+  /** The ID of the channel that the token was issued to. */
   readonly channelId: string
-  /** What is left of its lifetime; over 99 years for a long-lived token. */
+  /** The remaining lifetime; more than 99 years for a long-lived token. */
   readonly expiresIn: Duration.Duration
+  /** The permissions of the token, if LINE states them. */
   readonly scope?: string | undefined
 }
 
 /**
- * Asks whether a short-lived or long-lived token is valid. One that is not is an `IssueError` of reason `Rejected`.
+ * Verifies a short-lived or long-lived token. Fails with an `IssueError` of reason `Rejected` if it is not valid.
  *
  * @see LINE: Verify the validity of short-lived and long-lived channel access tokens
  * @since 0.1.0
@@ -65,22 +37,12 @@ export interface Verification {
  */
 export const verifyShortLived = (
   options: TokenOptions
-): Effect.Effect<Verification, IssueError, HttpClient.HttpClient> => {
-  const accessToken = redacted(options.accessToken)
-  return Effect.flatMap(
-    Effect.suspend(() =>
-      LineRequest.post(
-        { baseUrl: options.baseUrl, path: "/v2/oauth/verify", explain: explainToken },
-        { access_token: Redacted.value(accessToken) }
-      )
-    ),
-    toVerification
-  )
-}
+): Effect.Effect<Verification, IssueError, HttpClient.HttpClient> =>
+  Effect.flatMap(postToken("/v2/oauth/verify", options), toVerification)
 
 /**
- * Asks whether a v2.1 token is valid. One that is not is an `IssueError` of reason `Rejected`. No span is recorded: the
- * token is in the URL.
+ * Verifies a v2.1 token. Fails with an `IssueError` of reason `Rejected` if it is not valid. The request has no span,
+ * because the token is in its URL.
  *
  * LINE documents no way to verify a stateless token.
  *
@@ -93,7 +55,7 @@ export const verifyV21 = (options: TokenOptions): Effect.Effect<Verification, Is
   return Effect.flatMap(
     Effect.suspend(() =>
       LineRequest.get(
-        { baseUrl: options.baseUrl, path: "/oauth2/v2.1/verify", explain: explainToken },
+        { baseUrl: options.baseUrl, path: "/oauth2/v2.1/verify", advice: tokenAdvice },
         { access_token: Redacted.value(accessToken) }
       )
     ),
@@ -102,27 +64,21 @@ export const verifyV21 = (options: TokenOptions): Effect.Effect<Verification, Is
 }
 
 /**
- * Revokes a short-lived or long-lived token. One that LINE does not know is no error.
+ * Revokes a short-lived or long-lived token. It succeeds for a token that LINE does not know, too.
  *
  * @see LINE: Revoke short-lived or long-lived channel access token
  * @since 0.1.0
  * @category tokens
  */
-export const revokeShortLived = (options: TokenOptions): Effect.Effect<void, IssueError, HttpClient.HttpClient> => {
-  const accessToken = redacted(options.accessToken)
-  return Effect.asVoid(
-    Effect.suspend(() =>
-      LineRequest.post(
-        { baseUrl: options.baseUrl, path: "/v2/oauth/revoke", explain: explainToken },
-        { access_token: Redacted.value(accessToken) }
-      )
-    )
-  )
-}
+export const revokeShortLived = (options: TokenOptions): Effect.Effect<void, IssueError, HttpClient.HttpClient> =>
+  Effect.asVoid(postToken("/v2/oauth/revoke", options))
 
 /**
- * Revokes a v2.1 token, for which LINE wants the channel secret. A token that LINE does not know is no error, whether
- * it answers 200 or 400, for its pages say both; the 400 is logged as a warning. `invalid_client` is an error.
+ * Revokes a v2.1 token, for which LINE requires the channel secret.
+ *
+ * It succeeds for a token that LINE does not know, too. LINE's documentation says both that it answers such a request with
+ * 200 and that it answers with 400; the 400 is logged as a warning. Fails with an `IssueError` of code `invalid_client` if
+ * the channel or its secret is wrong.
  *
  * @see LINE: Revoke channel access token v2.1
  * @since 0.1.0
@@ -135,7 +91,7 @@ export const revokeV21 = (
   const channelSecret = redacted(options.channelSecret)
   return Effect.suspend(() =>
     LineRequest.post(
-      { baseUrl: options.baseUrl, path: "/oauth2/v2.1/revoke", explain: explainSecret },
+      { baseUrl: options.baseUrl, path: "/oauth2/v2.1/revoke", advice: secretAdvice },
       {
         client_id: options.channelId,
         client_secret: Redacted.value(channelSecret),
@@ -152,8 +108,8 @@ export const revokeV21 = (
 }
 
 /**
- * The key ids of the channel's valid v2.1 tokens; there are as many of them as there are tokens. No span is recorded:
- * the assertion is in the URL.
+ * Lists the key IDs of the channel's valid v2.1 tokens: one for each token, as in its `keyId`. The request has no span,
+ * because the assertion is in its URL.
  *
  * @see LINE: Get all valid channel access token v2.1 key IDs
  * @since 0.1.0
@@ -165,55 +121,34 @@ export const keyIds = (
   LineAssertion.sign(options).pipe(
     Effect.flatMap((assertion) =>
       LineRequest.get(
-        { baseUrl: options.baseUrl, path: "/oauth2/v2.1/tokens/kid", explain: explainAssertion },
+        { baseUrl: options.baseUrl, path: "/oauth2/v2.1/tokens/kid", advice: assertionAdvice },
         assertionFields(assertion)
       )
     ),
-    Effect.flatMap(({ status, body, requestId }) =>
-      Predicate.isRecord(body) && Array.isArray(body.kids) && body.kids.every(Predicate.isString)
-        ? Effect.succeed(body.kids)
-        : Effect.fail(new IssueError({ reason: "InvalidResponse", message: "kids is missing", status, requestId }))
+    Effect.flatMap((answer) =>
+      Predicate.isRecord(answer.body) && Array.isArray(answer.body.kids) && answer.body.kids.every(Predicate.isString)
+        ? Effect.succeed(answer.body.kids)
+        : Effect.fail(IssuerError.invalidResponse(answer, "kids is missing"))
     )
   )
 
-/** @internal */
-export const assertionFields = (assertion: Redacted.Redacted<string>) => ({
-  client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-  client_assertion: Redacted.value(assertion)
-})
+const postToken = (path: string, options: TokenOptions): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> => {
+  const accessToken = redacted(options.accessToken)
+  return Effect.suspend(() =>
+    LineRequest.post(
+      { baseUrl: options.baseUrl, path, advice: tokenAdvice },
+      { access_token: Redacted.value(accessToken) }
+    )
+  )
+}
 
-/** @internal */
-export const explainSecret: LineRequest.Explain = ({ status }) => ({
-  advice: status === 404 ? LineApi.checkBaseUrl : "Check LINE_CHANNEL_ID and LINE_CHANNEL_SECRET."
-})
-
-/** @internal */
-export const explainAssertion: LineRequest.Explain = ({ status }) => ({
-  advice:
-    status === 404
-      ? "Check LINE_KEY_ID: the key is not registered in this channel."
-      : "Check LINE_CHANNEL_ID, LINE_KEY_ID and LINE_PRIVATE_KEY, and the clock of this machine."
-})
-
-const explainToken: LineRequest.Explain = ({ status }) => ({
-  advice:
-    status === 404
-      ? LineApi.checkBaseUrl
-      : "The token is malformed, expired, revoked, or of another kind than this endpoint is for."
-})
-
-const toVerification = ({ status, body, requestId }: LineRequest.Answer): Effect.Effect<Verification, IssueError> =>
-  Predicate.isRecord(body) && typeof body.client_id === "string" && typeof body.expires_in === "number"
+const toVerification = (answer: Answer): Effect.Effect<Verification, IssueError> => {
+  const { body } = answer
+  return Predicate.isRecord(body) && typeof body.client_id === "string" && typeof body.expires_in === "number"
     ? Effect.succeed({
         channelId: body.client_id,
         expiresIn: Duration.seconds(body.expires_in),
         ...(typeof body.scope === "string" ? { scope: body.scope } : undefined)
       })
-    : Effect.fail(
-        new IssueError({
-          reason: "InvalidResponse",
-          message: "client_id or expires_in is missing",
-          status,
-          requestId
-        })
-      )
+    : Effect.fail(IssuerError.invalidResponse(answer, "client_id or expires_in is missing"))
+}

@@ -1,24 +1,18 @@
-/**
- * Metrics in the text format of Prometheus.
- *
- * @since 0.1.0
- */
 import * as MetricKeyType from "effect/MetricKeyType"
 import type * as MetricLabel from "effect/MetricLabel"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 
-/** @internal */
+/** The content type of the text format of Prometheus. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
 /**
- * Writes counters, gauges and histograms, those of one name together; a sample that is not a number is left out, and so
- * is a metric of another type under a name that is taken. Names and labels get `_` for what the format does not allow:
- * one that it cannot parse would cost the whole scrape.
+ * Writes counters, gauges and histograms in the text format of Prometheus, those of one name together. Samples that are not
+ * numbers are left out, and so are metrics whose name belongs to a metric of another type. Characters that the format does
+ * not allow in names become `_`, because one line that Prometheus cannot parse would cost the whole scrape.
  *
  * @see Prometheus: Text-based format
- * @internal
  */
 export const render = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
@@ -52,7 +46,7 @@ interface Family {
   readonly members: Array<MetricPair.MetricPair.Untyped>
 }
 
-/** A counter that may go down is a gauge to Prometheus. */
+/** Gives the type that Prometheus knows. A counter that can go down is a gauge to it. */
 const typeOf = ({ metricKey: { keyType }, metricState }: MetricPair.MetricPair.Untyped): Type | undefined =>
   MetricKeyType.isCounterKey(keyType)
     ? keyType.incremental
@@ -72,7 +66,7 @@ const familyName = ({ metricKey }: MetricPair.MetricPair.Untyped, type: Type): s
 const allowed = (name: string, others: RegExp): string => name.replaceAll(others, "_").replace(/^(?=\d|$)/, "_")
 
 const renderFamily = ({ help, members, name, type }: Family): string => {
-  // Two series may come to be called the same.
+  // Once their names are made valid, two series may have the same name.
   const samples = new Map(members.flatMap((member) => samplesOf(name, member)))
   const lines = Array.from(samples, ([series, value]) => `${series} ${formatNumber(value)}`)
   return lines.length === 0
@@ -106,7 +100,7 @@ const samplesOf = (
 }
 
 const series = (name: string, tags: ReadonlyArray<MetricLabel.MetricLabel>, boundary?: number): string => {
-  // Of two labels with one name the last counts, as it does to OpenTelemetry.
+  // If two labels have one name, the last counts, as in OpenTelemetry.
   const labels = new Map(tags.map(({ key, value }) => [allowed(key, /[^A-Za-z0-9_]/gu), value]))
   if (boundary !== undefined) {
     labels.set("le", formatNumber(boundary))

@@ -1,8 +1,3 @@
-/**
- * A source of tokens of an OAuth 2.0 authorization server, whatever the grant.
- *
- * @since 0.1.0
- */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,13 +8,15 @@ import type { IssueOutcome, RefreshPolicyOptions } from "../../RefreshPolicy.js"
 import { InvalidOptions, IssueError } from "../../TokenError.js"
 import type * as TokenSource from "../../TokenSource.js"
 import { hash } from "../hash.js"
-import * as OAuth2Client from "./client.js"
-import * as OAuth2Server from "./server.js"
-import * as OAuth2Request from "./tokenRequest.js"
+import { isBlank } from "../options.js"
+import * as Client from "./client.js"
+import { serverCache } from "./discovery.js"
+import type { Server } from "./server.js"
+import * as TokenRequest from "./tokenRequest.js"
 
 /**
  * Further parameters of a token request. One that is `undefined` or empty is not sent (RFC 6749 section 3.2); a list is
- * sent as the parameter again and again.
+ * sent as one parameter per element.
  *
  * @since 0.1.0
  * @category models
@@ -29,96 +26,104 @@ export type Parameters = Readonly<
 >
 
 /**
- * What all sources here have in common; the options of a `TokenSource` are passed on to it.
+ * The options that all OAuth 2.0 sources share. Those of `RefreshPolicyOptions` decide when the next token is issued.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RequestOptions<out E = never, out R = never> extends RefreshPolicyOptions {
   /**
-   * The issuer, whose metadata is asked for at the first attempt and again after one that failed (see `OAuth2.discover`),
-   * or the server itself. https, or http on loopback.
+   * The issuer identifier or the server itself. The metadata of an issuer is fetched at the first attempt, and again
+   * after each attempt that failed (see `OAuth2.discover`). All URLs must be https, or http on loopback.
    */
-  readonly server: string | OAuth2Server.Server
-  /** Scopes to ask for (RFC 6749 section 3.3), as a list or in one string. Default: none, the server decides. */
+  readonly server: string | Server
+  /**
+   * The scopes to ask for, as a list or as one string with spaces between them (RFC 6749 section 3.3). Default: none, so
+   * that the server decides.
+   */
   readonly scope?: string | ReadonlyArray<string> | undefined
   /**
-   * Whether a token counts only if the server states that all of `scope` was granted. By RFC 6749 section 5.1 an answer
-   * without `scope` means that it was; there are servers that leave it out when they grant nothing of it, so with `true`
-   * that is refused too. Default: `false`; the `scope` of the access token is what the server states, if it does.
+   * Whether a token is accepted only if the server states that it granted all of `scope`. By RFC 6749 section 5.1 an
+   * answer without `scope` means that it did, but some servers leave `scope` out when they granted none of it: with
+   * `true` such an answer is refused, too. Default: `false`; the `scope` of the access token is then what the server
+   * states, if it states any.
    */
   readonly requireScope?: boolean | undefined
-  /** Whom the token is for, where the server takes `audience` (RFC 8693 section 2.1). Default: none. */
+  /** The parameter `audience`, which says whom the token is for (RFC 8693 section 2.1). Default: none. */
   readonly audience?: string | ReadonlyArray<string> | undefined
-  /** The URIs of the APIs that the token is for (RFC 8707 section 2). Default: none. */
+  /** The parameter `resource`: the URIs of the APIs that the token is for (RFC 8707 section 2). Default: none. */
   readonly resource?: string | ReadonlyArray<string> | undefined
-  /** Further parameters, or an effect that makes them anew for each attempt. Default: none. */
+  /** Further parameters of the token request, or an effect that makes them anew for each attempt. Default: none. */
   readonly parameters?: Parameters | Effect.Effect<Parameters, E, R> | undefined
   /**
-   * What the token depends on, for a `TokenStore`. Default: server, client, grant type, scope, audience, resource,
-   * parameters, and the refresh token to begin with, by its hash. None, so that the token is not shared, where an effect
-   * makes the parameters or loads the refresh token, or a parameter is `Redacted`.
+   * What the token depends on, so that a `TokenStore` shares it only between sources that would get the same one.
+   * Default: a hash of server, client, grant type, scope, audience, resource, parameters and the initial refresh token.
+   * There is no default, and the token is not shared, where an effect makes the parameters or loads the refresh token, or
+   * where a parameter is `Redacted`.
    */
   readonly identity?: TokenSource.TokenIdentity | undefined
-  /** How long an attempt may take. Default: 30 seconds. */
+  /** How long an attempt may take before it fails with reason `Timeout`. Default: 30 seconds. */
   readonly issueTimeout?: Duration.DurationInput | undefined
-  /** The lifetime of a token whose answer has no `expires_in`. Default: none, such a token is refused. */
+  /** The lifetime of a token whose answer has no `expires_in`. Default: none, so that such a token is refused. */
   readonly defaultLifetime?: Duration.DurationInput | undefined
-  /** Decides when the next attempt starts, in place of the policy options. */
+  /** Decides when the next attempt starts, in place of the `RefreshPolicyOptions`. Default: those options. */
   readonly schedule?: Schedule.Schedule<unknown, IssueOutcome> | undefined
 }
 
 /**
- * A source of tokens of an authorization server, to be given to a `TokenCache`. Making it fails with `InvalidOptions`,
- * and with it the layer, for options that cannot work: a server that is neither https nor on loopback, a client without
- * an id or a secret, a key that cannot be read.
+ * A source of tokens that an authorization server issues, to be given to a `TokenCache`. Making one fails with
+ * `InvalidOptions`, and the layer with it, if its options cannot work: a server that is neither https nor on loopback, a
+ * client without an id or a secret, a private key that cannot be read.
  *
- * An attempt fails with an `IssueError`. The error codes of RFC 6749 section 5.2 and any other 4xx are a permanent
- * `Rejected` with advice, also when they come with status 200; 429 is `Throttled`, and 408, 5xx or no answer is
- * `Unreachable`, for as long as a Retry-After says. A redirect, an answer that is not `application/json` or has no
- * token, and any `token_type` but Bearer, such as DPoP or the `N_A` of RFC 8693, are an `InvalidResponse`. No text of
- * the server is in its message.
+ * An attempt fails with an `IssueError`:
  *
- * A redirect of the token endpoint is not followed, for it would take the secret along; an `HttpClient` in the context that
- * holds `HttpClient.followRedirects` follows it all the same.
+ * - `Rejected`, permanent and with advice: an error code of RFC 6749 section 5.2, even with status 200, or any other 4xx
+ * - `Throttled`: 429
+ * - `Unreachable`: 408, 5xx, or no answer
+ * - `InvalidResponse`: a redirect, an answer that is not `application/json` or has no token, or a `token_type` other than
+ *   Bearer, such as DPoP or the `N_A` of RFC 8693
+ *
+ * The next attempt waits at least for as long as a Retry-After says. No text of the server is in the error's message.
+ *
+ * A redirect of the token endpoint is not followed, because it would take the secret along. An `HttpClient` in the context
+ * that was made with `HttpClient.followRedirects` follows it all the same.
  *
  * @since 0.1.0
  * @category models
  */
 export type OAuth2Source<E = never, R = never> = TokenSource.TokenSource<E | IssueError, HttpClient.HttpClient | R>
 
-/** @internal */
+/** Exchanges a token request for a token. */
 export type Exchange<R> = (
-  request: OAuth2Request.TokenRequest
+  request: TokenRequest.TokenRequest
 ) => Effect.Effect<IssuedToken.IssuedToken, IssueError, HttpClient.HttpClient | R>
 
-/** @internal */
+/** Sends the request as it is. */
 export const exchange: Exchange<never> = (request) =>
-  Effect.flatMap(OAuth2Request.post(request), (answer) => OAuth2Request.toToken(answer, request))
+  Effect.flatMap(TokenRequest.post(request), (answer) => TokenRequest.toToken(answer, request))
 
-/** @internal */
+/** Makes a source of any grant. */
 export const make = <E, R, R2>(
-  options: RequestOptions<E, R> & OAuth2Client.Client,
+  options: RequestOptions<E, R> & Client.Client,
   grantType: string,
   identity: TokenSource.TokenIdentity | undefined,
   exchange: Exchange<R2>
 ): Effect.Effect<OAuth2Source<E, R | R2>, InvalidOptions> =>
   Effect.gen(function* () {
-    if (typeof grantType !== "string" || grantType.trim() === "") {
+    if (isBlank(grantType)) {
       return yield* new InvalidOptions({ option: "grantType", message: "grantType must be a string that is not empty" })
     }
-    const { find, forget } = yield* OAuth2Server.finder(options.server)
-    const authentication = yield* OAuth2Client.make(options)
+    const { find, invalidate } = yield* serverCache(options.server)
+    const authentication = yield* Client.make(options)
     const { defaultLifetime, issueTimeout, jitter, maxRetryAfter, refreshBefore, retryAfter, schedule } = options
     const issue = Effect.gen(function* () {
       const server = yield* find
       const parameters = yield* toSearchParams(options)
       const issued = yield* exchange({ server, authentication, grantType, parameters })
       return yield* options.requireScope === true ? checkScope(issued, parameters) : Effect.succeed(issued)
-    }).pipe(Effect.tapErrorCause(() => forget))
-    const issuer = `oauth2 ${grantType}`
+    }).pipe(Effect.tapErrorCause(() => invalidate))
     return {
-      issuer,
+      issuer: `oauth2 ${grantType}`,
       identity,
       issue,
       defaultLifetime,
@@ -155,13 +160,11 @@ const toValues = (value: Parameters[string]): ReadonlyArray<string | Redacted.Re
   value === undefined ? [] : Redacted.isRedacted(value) || typeof value === "string" ? [value] : value
 
 /**
- * What a token depends on, as far as the options tell: who logged in is in no other option of a refresh token, and what a
- * secret parameter says is not for a store.
- *
- * @internal
+ * The identity of a token, as far as the options tell it. `login` stands for who logged in, which no other option of a
+ * refresh token says. There is none if a parameter is made by an effect or is secret.
  */
 export const identify = <E, R>(
-  options: RequestOptions<E, R> & OAuth2Client.Client,
+  options: RequestOptions<E, R> & Client.Client,
   login = ""
 ): TokenSource.TokenIdentity | undefined => {
   const { audience, clientId = "", parameters = {}, resource, scope, server } = options
@@ -171,14 +174,14 @@ export const identify = <E, R>(
   if (Effect.isEffect(parameters) || Object.values(parameters).flatMap(toValues).some(Redacted.isRedacted)) {
     return undefined
   }
-  // Hashed, for a source is not secret, and a parameter may be.
+  // Hashed, because a source may be printed and a parameter may be secret.
   return {
     client: hash([typeof server === "string" ? server : server.issuer, clientId, login]),
     request: hash([JSON.stringify({ ...parameters, scope, audience, resource })])
   }
 }
 
-/** Names what was asked for, and nothing that the server says. */
+/** Refuses a token without all the scopes that were asked for. The message names those, and no text of the server. */
 const checkScope = (
   issued: IssuedToken.IssuedToken,
   parameters: URLSearchParams

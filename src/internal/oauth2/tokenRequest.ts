@@ -1,27 +1,18 @@
-/**
- * One exchange with an authorization server: made and judged by the protocol library, sent by the `HttpClient`.
- *
- * @since 0.1.0
- */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as oauth from "oauth4webapi"
 import * as IssuedToken from "../../IssuedToken.js"
 import { IssueError } from "../../TokenError.js"
-import * as HttpExchange from "../http/exchange.js"
-import { withSpanExits } from "../http/spans.js"
-import * as OAuth2Error from "./advice.js"
+import type { Answer } from "../http/exchange.js"
+import * as IssuerError from "../http/issuerError.js"
+import * as IssuerExchange from "../http/issuerExchange.js"
+import { advice } from "./advice.js"
 import type { Authentication } from "./client.js"
 import type { Server } from "./server.js"
 
-/** @internal */
-export type Answer = HttpExchange.Answer
-
-/** @internal */
+/** What a token is requested with. */
 export interface TokenRequest {
   readonly server: Server
   readonly authentication: Authentication
@@ -29,11 +20,7 @@ export interface TokenRequest {
   readonly parameters: URLSearchParams
 }
 
-/**
- * Sends a token request, and gives the answer if it is a success.
- *
- * @internal
- */
+/** Sends a token request, and fails unless the answer is a success. */
 export const post = ({
   authentication,
   grantType,
@@ -42,20 +29,16 @@ export const post = ({
 }: TokenRequest): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const { authenticate, client } = yield* authentication
-    const request = yield* capture((options) =>
+    const request = yield* buildRequest((options) =>
       oauth.genericTokenEndpointRequest(toMetadata(server), client, authenticate, grantType, parameters, options)
     )
     const answer = yield* send(request)
-    return answer.status !== 200 || OAuth2Error.codeOf(answer.body) !== undefined
-      ? yield* OAuth2Error.refusal(answer, OAuth2Error.advise(grantType))
+    return answer.status !== 200 || IssuerError.errorCode(answer.body) !== undefined
+      ? yield* IssuerError.fromAnswer(answer, advice(grantType))
       : answer
   })
 
-/**
- * Reads the token from an answer.
- *
- * @internal
- */
+/** Reads the token from a successful answer. */
 export const toToken = (
   answer: Answer,
   { authentication, grantType, parameters, server }: TokenRequest
@@ -66,22 +49,18 @@ export const toToken = (
       oauth.processGenericTokenEndpointResponse(toMetadata(server), client, response)
     )
     if (grantType === tokenExchange && !isAccessToken(answer.body, parameters)) {
-      return yield* unfit(answer, "issued_token_type is missing, or not the one of an access token")
+      return yield* IssuerError.invalidResponse(
+        answer,
+        "issued_token_type is missing, or not the one of an access token"
+      )
     }
-    // The library takes any expires_in that begins with a number, and DPoP as well.
-    return yield* Effect.mapError(IssuedToken.fromOAuth(answer.body), ({ message }) => unfit(answer, message))
+    // The library accepts any expires_in that begins with a number, and the token type DPoP.
+    return yield* Effect.mapError(IssuedToken.fromOAuth(answer.body), ({ message }) =>
+      IssuerError.invalidResponse(answer, message)
+    )
   })
 
-const unfit = (answer: Answer, message: string) =>
-  new IssueError({
-    reason: "InvalidResponse",
-    message,
-    status: answer.status,
-    requestId: OAuth2Error.requestId(answer)
-  })
-
-/** @internal */
-export const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 const accessTokenTypes = ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"]
 
@@ -101,14 +80,15 @@ const toMetadata = ({ issuer, tokenEndpoint }: Server): oauth.AuthorizationServe
   token_endpoint: tokenEndpoint
 })
 
-interface Captured {
+/** A request that the protocol library has made, and that is still to be sent. */
+interface BuiltRequest {
   readonly url: string
   readonly method: "GET" | "POST"
   readonly headers: Readonly<Record<string, string>>
   readonly body: URLSearchParams | undefined
 }
 
-type Fetch = (url: string, options: Omit<Captured, "url">) => Promise<Response>
+type Fetch = (url: string, options: Omit<BuiltRequest, "url">) => Promise<Response>
 
 interface RequestOptions {
   readonly [oauth.customFetch]: Fetch
@@ -116,74 +96,63 @@ interface RequestOptions {
 }
 
 /**
- * The request that the library would send. It is sent in the fiber that asks, with its client, tracer and interruption.
- *
- * @internal
+ * Has the protocol library build a request without sending it, so that it is sent by the calling fiber, with its client,
+ * tracer and interruption.
  */
-export const capture = (request: (options: RequestOptions) => Promise<Response>): Effect.Effect<Captured, IssueError> =>
+export const buildRequest = (
+  request: (options: RequestOptions) => Promise<Response>
+): Effect.Effect<BuiltRequest, IssueError> =>
   Effect.tryPromise({
     try: () =>
-      new Promise<Captured>((resolve, reject) => {
+      new Promise<BuiltRequest>((resolve, reject) => {
         request({
           [oauth.customFetch]: (url, options) => {
             resolve({ url, ...options })
             return Promise.resolve(Response.error())
           },
-          // That the URL is https, or on loopback, has been checked.
+          // The URL has been checked: it is https, or on loopback.
           [oauth.allowInsecureRequests]: true
         }).catch(reject)
       }),
-    // The library's errors hold what it was given.
+    // An error of the library holds what it was given.
     catch: () =>
-      new IssueError({ reason: "Rejected", permanent: true, message: "the request cannot be made of these options" })
+      new IssueError({ reason: "Rejected", permanent: true, message: "no request can be made from these options" })
   })
 
-/** @internal */
+/** Sends a request that {@link buildRequest} gave. */
 export const send = ({
   body,
   headers,
   method,
   url
-}: Captured): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
+}: BuiltRequest): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
   Effect.flatMap(HttpClient.HttpClient, (client) => {
     const request = HttpClientRequest.make(method)(url, { headers })
-    const failure = (error: HttpClientError.HttpClientError) =>
-      new IssueError({
-        reason: "Unreachable",
-        message: `issuer unreachable: ${HttpExchange.describeFailure(error, url)}`
-      })
-    return HttpExchange.send(
+    return IssuerExchange.send(
       client,
       body === undefined
         ? request
         : HttpClientRequest.bodyText(request, body.toString(), headers["content-type"] ?? "text/plain")
-    ).pipe(
-      Effect.mapError(failure),
-      withSpanExits((exit) =>
-        Exit.mapBoth(exit, {
-          onFailure: (error) => (HttpClientError.isHttpClientError(error) ? failure(error) : error),
-          onSuccess: () => undefined
-        })
-      ),
-      HttpExchange.withoutHeadersInSpans
     )
   })
 
-/**
- * Has the library judge an answer.
- *
- * @internal
- */
+/** Has the protocol library validate an answer. Its own errors have constant messages; those of others are not shown. */
 export const validate = <A>(
   answer: Answer,
   process: (response: Response) => Promise<A>
 ): Effect.Effect<A, IssueError> =>
   Effect.tryPromise({
     try: () => process(toResponse(answer)),
-    catch: (error) => OAuth2Error.invalidResponse(answer, error)
+    catch: (error) =>
+      IssuerError.invalidResponse(
+        answer,
+        error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError
+          ? error.message
+          : undefined
+      )
   })
 
-/** Without the `id_token`: nobody gets it, and one that the library cannot check is no reason to refuse the rest. */
+/** Leaves out the `id_token`: nobody uses it, and one that the library cannot check is no reason to refuse the rest. */
 const toResponse = ({ body, headers, status }: Answer): Response => {
   const { id_token: _, ...rest } = Predicate.isRecord(body) ? body : {}
   return new Response(JSON.stringify(Predicate.isRecord(body) ? rest : body), {

@@ -5,162 +5,153 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
-import type { IssueError } from "../../TokenError.js"
+import type { AccessToken } from "../../IssuedToken.js"
 import * as TokenStore from "../../TokenStore.js"
 import type { Attempt } from "../cache/entry.js"
-import * as TokenState from "../cache/tokenState.js"
+import type { Issuing } from "../cache/sharing.js"
 import * as Lease from "./lease.js"
-import { becomeLocal, becomeShared, type Sharer } from "./sharing.js"
-import { ask, read, report } from "./storeClient.js"
-
-/** How often those who wait for another process look, should they not be told. */
-const pollInterval = Duration.millis(500)
+import { findNewer } from "./newerToken.js"
+import { becomeLocal, becomeShared, type SharedContext } from "./sharedToken.js"
+import { call } from "./storeClient.js"
 
 /**
- * One attempt of a token that is in the store: takes over a newer one that is there; else issues one under the lease and
- * writes it. Who does not get the lease waits for the token of who has it, or for the lease. While the store fails the
- * token is issued all the same.
+ * One attempt of a token that is in the store: takes over a newer token that is there; otherwise issues one under the
+ * lease and writes it. A process that does not get the lease waits for the token of the holder, or for the lease. While
+ * the store fails the token is issued all the same.
  */
-export const obtain = (
-  sharer: Sharer,
+export const issue = (
+  context: SharedContext,
   attempt: Attempt,
-  issue: Effect.Effect<IssuedToken, unknown, unknown>,
-  accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
-): Effect.Effect<AccessToken, unknown, unknown> => {
-  const { entry, registry } = sharer
-  const isCurrent = () => entry.attempt === attempt
-  // From its request on, not from when the attempt began to wait for another process.
-  const issueNow = Effect.suspend(() => {
-    const issuedAt = registry.now()
-    return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
-  })
+  issuing: Issuing
+): Effect.Effect<AccessToken, unknown, unknown> => share({ context, attempt, issuing, hasLostLease: false })
 
-  const takeOver = Effect.map(findNewer(sharer, accept), ({ newer, stored }) => {
-    if (Option.isSome(newer) && isCurrent()) {
-      attempt.trigger = "shared"
-      attempt.span?.attribute("token_cache.trigger", "shared")
-      becomeShared(sharer, stored.generation)
-    }
-    return newer
-  })
+interface SharedAttempt {
+  readonly context: SharedContext
+  readonly attempt: Attempt
+  readonly issuing: Issuing
+  /** A lease that is lost twice is not waited for again: the issuer is asked no more often than that. */
+  readonly hasLostLease: boolean
+}
 
-  const keep = (token: AccessToken) => {
-    if (isCurrent()) becomeLocal(sharer)
-    return token
-  }
-
-  const issueAlone = Effect.map(Effect.provideService(issueNow, TokenStore.CurrentLease, Option.none()), keep)
-
-  let lost = false
-  const issueUnder = (held: Lease.Held): Effect.Effect<AccessToken, unknown, unknown> =>
-    Effect.gen(function* () {
-      const issuing = Effect.provideService(issueNow, TokenStore.CurrentLease, Option.some(held.lease))
-      // In a scope that closes when the issue has ended, although it may not be possible to interrupt it.
-      const renewing = yield* Effect.forkScoped(Lease.untilLost(sharer, held))
-      // As an exit: the log of a fiber that fails would show an error of the issuer.
-      const fiber = yield* Effect.forkScoped(Effect.exit(issuing))
-      const issued = yield* Effect.raceFirst(
-        Effect.asSome(Effect.map(Fiber.await(fiber), Exit.flatten)),
-        lost ? Effect.never : Effect.as(Fiber.join(renewing), Option.none())
-      )
-      if (Option.isNone(issued)) {
-        yield* Fiber.interruptFork(fiber)
-        // Once: who loses it again asks the issuer no more often for that.
-        lost = true
-        return yield* share
-      }
-      const token = yield* issued.value
-      const generation = entry.shared.generation + 1
-      const written = Lease.isHeld(held, yield* Clock.currentTimeNanos)
-        ? yield* Effect.either(ask(sharer, "write", held.lease.write(entry.shared.key, generation, token)))
-        : Either.right(false)
-      if (Either.isLeft(written)) {
-        return keep(token)
-      }
-      if (written.right) {
-        if (isCurrent()) becomeShared(sharer, generation)
-        return token
-      }
-      const theirs = yield* Effect.orElseSucceed(takeOver, Option.none)
-      return Option.getOrElse(theirs, () => keep(token))
-    })
-
-  const share: Effect.Effect<AccessToken, unknown, unknown> = prepare(sharer, attempt, takeOver).pipe(
+const share = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown> =>
+  prepare(self).pipe(
     Effect.either,
     Effect.flatMap((prepared) =>
       Either.isLeft(prepared)
-        ? issueAlone
+        ? issueAlone(self)
         : "lease" in prepared.right
-          ? issueUnder(prepared.right)
+          ? issueUnder(self, prepared.right)
           : Effect.succeed(prepared.right)
     ),
     Effect.scoped
   )
-  return share
+
+const isCurrent = ({ attempt, context }: SharedAttempt): boolean => context.token.entry.attempt === attempt
+
+/** The lifetime counts from the request of the issue, not from when the attempt began to wait for another process. */
+const issueNow = ({ context, issuing: { accept, issue } }: SharedAttempt) =>
+  Effect.suspend(() => {
+    const issuedAt = context.cache.now()
+    return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
+  })
+
+const issueAlone = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown> =>
+  issueNow(self).pipe(
+    Effect.provideService(TokenStore.CurrentLease, Option.none()),
+    Effect.map((token) => keep(self, token))
+  )
+
+/** Keeps a token for this process alone. */
+const keep = (self: SharedAttempt, token: AccessToken): AccessToken => {
+  if (isCurrent(self)) becomeLocal(self.context)
+  return token
 }
 
-/** Gives a newer token, or the lease. */
-const prepare = (
-  sharer: Sharer,
-  attempt: Attempt,
-  takeOver: Effect.Effect<Option.Option<AccessToken>, TokenStore.StoreError>
-): Effect.Effect<AccessToken | Lease.Held, TokenStore.StoreError, Scope.Scope> =>
+const takeOver = (self: SharedAttempt): Effect.Effect<Option.Option<AccessToken>, TokenStore.StoreError> =>
+  Effect.map(findNewer(self.context, self.issuing.accept), ({ newer, stored }) => {
+    if (Option.isSome(newer) && isCurrent(self)) {
+      self.attempt.trigger = "shared"
+      self.attempt.span?.attribute("token_cache.trigger", "shared")
+      becomeShared(self.context, stored.generation)
+    }
+    return newer
+  })
+
+const issueUnder = (
+  self: SharedAttempt,
+  held: Lease.Held
+): Effect.Effect<AccessToken, unknown, Scope.Scope | unknown> =>
   Effect.gen(function* () {
-    const { entry, registry, sharing } = sharer
-    if (registry.clock.unsafeCurrentTimeNanos() < sharing.failingUntil) {
+    const issuing = Effect.provideService(issueNow(self), TokenStore.CurrentLease, Option.some(held.lease))
+    // In a scope that closes when the issue has ended, although it may not be possible to interrupt it.
+    const renewing = yield* Effect.forkScoped(Lease.untilLost(self.context, held))
+    // As an exit: the log of a fiber that fails would show an error of the issuer.
+    const fiber = yield* Effect.forkScoped(Effect.exit(issuing))
+    const issued = yield* Effect.raceFirst(
+      Effect.asSome(Effect.map(Fiber.await(fiber), Exit.flatten)),
+      self.hasLostLease ? Effect.never : Effect.as(Fiber.join(renewing), Option.none())
+    )
+    if (Option.isNone(issued)) {
+      yield* Fiber.interruptFork(fiber)
+      return yield* share({ ...self, hasLostLease: true })
+    }
+    return yield* write(self, held, yield* issued.value)
+  })
+
+/** Writes the new token for the other processes, unless the lease was lost and they have one already. */
+const write = (self: SharedAttempt, held: Lease.Held, token: AccessToken): Effect.Effect<AccessToken> =>
+  Effect.gen(function* () {
+    const { context } = self
+    const generation = context.token.generation + 1
+    const written = Lease.isHeld(held, yield* Clock.currentTimeNanos)
+      ? yield* Effect.either(call(context, "write", held.lease.write(context.token.key, generation, token)))
+      : Either.right(false)
+    if (Either.isLeft(written)) {
+      return keep(self, token)
+    }
+    if (written.right) {
+      if (isCurrent(self)) becomeShared(context, generation)
+      return token
+    }
+    const theirs = yield* Effect.orElseSucceed(takeOver(self), Option.none)
+    return Option.getOrElse(theirs, () => keep(self, token))
+  })
+
+/** How often a process that waits for another one looks at the store, in case it is not told of the new token. */
+const pollInterval = Duration.millis(500)
+
+/** Gives a newer token, or the lease. */
+const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, TokenStore.StoreError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { attempt, context } = self
+    const { cache, token, tokens } = context
+    if (cache.clock.unsafeCurrentTimeNanos() < tokens.circuitOpenUntil) {
       return yield* new TokenStore.StoreError({ message: "it failed moments ago" })
     }
-    const theirs = yield* takeOver
+    const theirs = yield* takeOver(self)
     if (Option.isSome(theirs)) {
       return theirs.value
     }
     const since = yield* Clock.currentTimeNanos
     for (let turn = 0; ; turn++) {
-      entry.shared.written.unsafeClose()
-      const held = yield* Lease.acquire(sharer)
+      token.changed.unsafeClose()
+      const held = yield* Lease.acquire(context)
       // Somebody may have written one in between.
-      const theirs = yield* takeOver
+      const theirs = yield* takeOver(self)
       const now = yield* Clock.currentTimeNanos
       const mine = Option.filter(held, (held) => Lease.isHeld(held, now))
       if (Option.isSome(theirs) || Option.isSome(mine)) {
-        if (turn > 0) report(registry, { _tag: "LeaseWait", millis: Number(now - since) / 1e6 })
+        if (turn > 0) cache.report({ _tag: "LeaseWait", millis: Number(now - since) / 1e6 })
         return Option.isSome(theirs) ? theirs.value : Option.getOrThrow(mine)
       }
-      attempt.waits = true
-      yield* Effect.raceFirst(entry.shared.written.await, Effect.sleep(pollInterval))
+      attempt.awaitingLease = true
+      yield* Effect.raceFirst(token.changed.await, Effect.sleep(pollInterval))
     }
   }).pipe(
     Effect.ensuring(
       Effect.sync(() => {
-        attempt.waits = false
+        self.attempt.awaitingLease = false
       })
     )
   )
-
-/** What is stored, and the token of it if that is one to go over to. */
-export const findNewer = (
-  sharer: Sharer,
-  accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
-): Effect.Effect<
-  { readonly stored: TokenStore.Stored; readonly newer: Option.Option<AccessToken> },
-  TokenStore.StoreError
-> =>
-  Effect.map(read(sharer), (stored) => {
-    const { shared, state } = sharer.entry
-    const newer =
-      stored.token === undefined || isSame(state.token, stored.token)
-        ? Option.none()
-        : Option.filter(
-            Either.getRight(accept(stored.token)),
-            ({ expiresAt }) =>
-              state.token === undefined || stored.generation > shared.generation || expiresAt > state.token.expiresAt
-          )
-    shared.generation = Math.max(shared.generation, stored.generation)
-    return { stored, newer }
-  })
-
-const isSame = (token: AccessToken | undefined, other: { readonly accessToken: Redacted.Redacted<string> }): boolean =>
-  token !== undefined && TokenState.sameToken(token.accessToken, other.accessToken)

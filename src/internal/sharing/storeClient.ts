@@ -4,18 +4,17 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as TokenStore from "../../TokenStore.js"
-import type { Registry, Report } from "../cache/cache.js"
-import { within } from "../cache/time.js"
-import * as TokenState from "../cache/tokenState.js"
-import { type Sharer, sayOnce } from "./sharing.js"
+import * as AccessToken from "../cache/accessToken.js"
+import { timeoutClock } from "../cache/time.js"
+import { logOnce, type SharedContext, type StoreOperation } from "./sharedToken.js"
 
-/** What is stored, by which generation the next one is to be. */
-export const read = (sharer: Sharer): Effect.Effect<TokenStore.Stored, TokenStore.StoreError> => {
-  const { entry, sharing } = sharer
-  return Effect.tap(ask(sharer, "read", sharing.store.read(entry.shared.key)), ({ unreadable }) =>
+/** What is stored, and by which generation the next token has to be written. */
+export const read = (context: SharedContext): Effect.Effect<TokenStore.Stored, TokenStore.StoreError> => {
+  const { token, tokens } = context
+  return Effect.tap(call(context, "read", tokens.store.read(token.key)), ({ unreadable }) =>
     unreadable
-      ? sayOnce(
-          sharing,
+      ? logOnce(
+          tokens,
           Effect.logWarning("The token store holds a value that cannot be read: check TOKEN_STORE_KEYS"),
           "unreadable"
         )
@@ -23,50 +22,53 @@ export const read = (sharer: Sharer): Effect.Effect<TokenStore.Stored, TokenStor
   )
 }
 
-/** A token that is refused is not for others either. */
-export const withdraw = (sharer: Sharer, token: Redacted.Redacted<string>): Effect.Effect<void> =>
-  read(sharer).pipe(
+/** Removes a token that was invalidated, so that no other process takes it over. */
+export const withdraw = (context: SharedContext, token: Redacted.Redacted<string>): Effect.Effect<void> =>
+  read(context).pipe(
     Effect.flatMap((stored) =>
-      stored.token !== undefined && TokenState.sameToken(stored.token.accessToken, token)
-        ? ask(sharer, "remove", sharer.sharing.store.remove(sharer.entry.shared.key, stored.generation))
+      stored.token !== undefined && AccessToken.isSame(stored.token.accessToken, token)
+        ? call(context, "remove", context.tokens.store.remove(context.token.key, stored.generation))
         : Effect.void
     ),
     Effect.ignore
   )
 
 /** Asks the store for something, and takes note of how that ends. */
-export const ask = <A>(
-  { registry, sharing }: Sharer,
+export const call = <A>(
+  { cache, tokens }: SharedContext,
   operation: StoreOperation,
   effect: Effect.Effect<A, TokenStore.StoreError>
 ): Effect.Effect<A, TokenStore.StoreError> =>
   Effect.tapBoth(answered(effect), {
     onSuccess: (answer) => {
-      report(registry, { _tag: "Store", operation, outcome: isUnreadable(answer) ? "unreadable" : "success" })
-      if (sharing.failing !== operation) {
+      const outcome = isUnreadable(answer) ? "unreadable" : "success"
+      cache.report({ _tag: "SharingOperation", operation, outcome })
+      if (tokens.failing !== operation) {
         return Effect.void
       }
-      sharing.failing = undefined
+      tokens.failing = undefined
       return Effect.logInfo("The token store works again")
     },
     onFailure: ({ message }) => {
-      report(registry, { _tag: "Store", operation, outcome: "failure" })
+      cache.report({ _tag: "SharingOperation", operation, outcome: "failure" })
       if (operation === "read" || operation === "acquire") {
-        sharing.failingUntil = registry.clock.unsafeCurrentTimeNanos() + leaveAlone
+        tokens.circuitOpenUntil = cache.clock.unsafeCurrentTimeNanos() + cooldown
       }
-      // The others are not asked for often enough to see the end of it.
-      if (sharing.failing !== undefined || !["read", "acquire", "write"].includes(operation)) {
+      if (tokens.failing !== undefined || !frequent.has(operation)) {
         return Effect.void
       }
-      sharing.failing = operation
+      tokens.failing = operation
       return Effect.logWarning(`The token store fails, and this process issues its own tokens: ${message}`)
     }
   })
 
+/** The operations that are asked for often enough to see that the store works again. */
+const frequent: ReadonlySet<StoreOperation> = new Set(["read", "acquire", "write"])
+
 /** A backend of one's own making may die or hang. */
 const answered = <A>(effect: Effect.Effect<A, TokenStore.StoreError>): Effect.Effect<A, TokenStore.StoreError> =>
   Effect.exit(effect).pipe(
-    within(longestAnswer),
+    timeoutClock(storeTimeout),
     Effect.flatMap((exit) => exit ?? new TokenStore.StoreError({ message: "it did not answer" })),
     Effect.catchAllCause((cause) =>
       Effect.fail(
@@ -75,17 +77,11 @@ const answered = <A>(effect: Effect.Effect<A, TokenStore.StoreError>): Effect.Ef
     )
   )
 
-const longestAnswer = Duration.seconds(5)
-
-export type StoreOperation = "read" | "acquire" | "renew" | "write" | "release" | "remove"
+/** How long the store may take to answer. */
+const storeTimeout = Duration.seconds(5)
 
 const isUnreadable = (answer: unknown): boolean =>
   typeof answer === "object" && answer !== null && "unreadable" in answer
 
-const leaveAlone = 1_000_000_000n
-
-export const report = ({ listeners }: Registry, report: Report): void => {
-  for (const listener of listeners) {
-    listener(report)
-  }
-}
+/** How long the store is left alone after a failure, in nanoseconds. */
+const cooldown = 1_000_000_000n

@@ -4,115 +4,124 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { IssuedToken } from "../../IssuedToken.js"
 import type { Change, StoreError } from "../../TokenStore.js"
-import * as Attempts from "../cache/attempts.js"
-import type { Registry, Report } from "../cache/cache.js"
+import * as AccessToken from "../cache/accessToken.js"
+import * as Attempt from "../cache/attempt.js"
+import type { Cache } from "../cache/cache.js"
+import type { Report } from "../cache/telemetry.js"
 import * as TokenState from "../cache/tokenState.js"
 import * as Lease from "./lease.js"
-import { findNewer } from "./sharedIssue.js"
-import * as Sharing from "./sharing.js"
-import { ask } from "./storeClient.js"
+import { findNewer } from "./newerToken.js"
+import * as SharedToken from "./sharedToken.js"
+import { call } from "./storeClient.js"
 
 /**
- * Goes over to the tokens that other processes write, before the current ones expire, and brings those that were issued
- * while the store failed into it once it works again.
+ * Takes over the tokens that other processes write before the current ones expire, and writes the tokens that were
+ * issued while the store failed once it works again.
  */
-export const follow = (registry: Registry, sharing: Sharing.Sharing): Effect.Effect<void, never, Scope.Scope> =>
+export const run = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    registry.listeners.add((report) => onReport(registry, sharing, report))
+    cache.listeners.add({ onReport: (report) => onReport(cache, tokens, report) })
     yield* Effect.forkScoped(
-      sharing.store.changes.pipe(
-        Stream.runForEach((change) => Effect.sync(() => onChange(registry, sharing, change))),
+      tokens.store.changes.pipe(
+        Stream.runForEach((change) => Effect.sync(() => onChange(cache, tokens, change))),
         Effect.catchAllCause((cause) =>
           Effect.logError("Tokens of other processes are noticed only when an attempt is due", cause)
         )
       )
     )
-    yield* Effect.forkScoped(Effect.forever(shareLocal(registry, sharing)))
+    yield* Effect.forkScoped(Effect.forever(shareLocal(cache, tokens)))
   })
 
-const onChange = (registry: Registry, sharing: Sharing.Sharing, { generation, key }: Change): void => {
-  const entry = sharing.entries.get(Sharing.textOf(key))
-  if (entry === undefined || (entry.shared.state === "shared" && generation === entry.shared.generation)) {
+const onChange = (cache: Cache, tokens: SharedToken.SharedTokens, { generation, key }: Change): void => {
+  const token = SharedToken.find(tokens, key)
+  if (token === undefined || (token.state === "shared" && generation === token.generation)) {
     return
   }
-  if (isAtRest(entry)) {
-    registry.fibers.fork(Effect.ignore(adoptNewer({ registry, sharing, entry })))
+  if (TokenState.isAtRest(token.entry.state)) {
+    cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
   } else {
-    entry.shared.missed = true
-    entry.shared.written.unsafeOpen()
+    token.missedChange = true
+    token.changed.unsafeOpen()
   }
 }
 
 /** What an attempt that failed has missed is not left for the next one. */
-const onReport = (registry: Registry, sharing: Sharing.Sharing, report: Report): void => {
-  if (report._tag === "Attempt" && Sharing.isShared(report.entry)) {
-    const { entry } = report
-    const { missed } = entry.shared
-    entry.shared.missed = false
-    if (missed && report.outcome !== "success") {
-      registry.fibers.fork(Effect.ignore(adoptNewer({ registry, sharing, entry })))
+const onReport = (cache: Cache, tokens: SharedToken.SharedTokens, report: Report): void => {
+  const token = report._tag === "Attempt" ? tokens.byToken.get(report.token) : undefined
+  if (report._tag === "Attempt" && token !== undefined) {
+    const { missedChange } = token
+    token.missedChange = false
+    if (missedChange && report.outcome !== "success") {
+      cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
     }
   }
 }
 
-const isAtRest = ({ state }: Sharing.SharedEntry): boolean => state.attempt === "none" && !state.stopped
-
-const adoptNewer = (sharer: Sharing.Sharer): Effect.Effect<boolean, StoreError> => {
-  const { entry, registry } = sharer
+const adoptNewer = (context: SharedToken.SharedContext): Effect.Effect<boolean, StoreError> => {
+  const {
+    cache,
+    token: { entry }
+  } = context
   return Effect.map(
-    findNewer(sharer, (issued) => acceptNow(registry, entry, issued)),
+    findNewer(context, (issued) => acceptNow(context, issued)),
     ({ newer, stored }) => {
-      if (Option.isNone(newer) || stored.token === undefined || !isAtRest(entry)) {
+      if (Option.isNone(newer) || stored.token === undefined || !TokenState.isAtRest(entry.state)) {
         return false
       }
-      Sharing.becomeShared(sharer, stored.generation)
-      Attempts.adopt(registry, entry, stored.token)
+      SharedToken.becomeShared(context, stored.generation)
+      Attempt.adopt(cache, entry, stored.token)
       return true
     }
   )
 }
 
-const acceptNow = ({ now, options: { leeway } }: Registry, entry: Sharing.SharedEntry, issued: IssuedToken) =>
-  TokenState.accept(entry.state, issued, { startedAt: now(), now: now(), leeway, defaultLifetime: undefined })
+const acceptNow = ({ cache, token: { entry } }: SharedToken.SharedContext, issued: IssuedToken) =>
+  AccessToken.fromIssued(issued, {
+    startedAt: cache.now(),
+    now: cache.now(),
+    leeway: cache.options.leeway,
+    defaultLifetime: undefined,
+    generation: entry.state.generation + 1,
+    invalidated: entry.state.invalidatedToken
+  })
 
-const shareLocal = (registry: Registry, sharing: Sharing.Sharing): Effect.Effect<void> =>
-  sharing.anyLocal.await.pipe(
+const shareLocal = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void> =>
+  tokens.anyLocal.await.pipe(
     Effect.zipRight(Effect.sleep("5 seconds")),
     Effect.zipRight(
       Effect.suspend(() =>
-        Effect.forEach(sharing.local, (entry) => Effect.scoped(shareOne({ registry, sharing, entry })), {
-          discard: true
-        })
+        Effect.forEach(tokens.local, (token) => Effect.scoped(shareOne({ cache, tokens, token })), { discard: true })
       )
     ),
     Effect.catchAllCause(() => Effect.void),
     Effect.zipRight(
       Effect.sync(() => {
-        if (sharing.local.size === 0) sharing.anyLocal.unsafeClose()
+        if (tokens.local.size === 0) tokens.anyLocal.unsafeClose()
       })
     )
   )
 
-/** The token of this process becomes that of all, unless there is another one by now. */
-const shareOne = (sharer: Sharing.Sharer): Effect.Effect<void, StoreError, Scope.Scope> =>
+/** The token of this process becomes that of all processes, unless there is another one by now. */
+const shareOne = (context: SharedToken.SharedContext): Effect.Effect<void, StoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { entry, sharing } = sharer
-    const { token } = entry.state
-    if (!isAtRest(entry)) {
+    const { token: shared, tokens } = context
+    const { state } = shared.entry
+    const { token } = state
+    if (!TokenState.isAtRest(state)) {
       return
     }
-    if (token === undefined || entry.state.expired) {
-      sharing.local.delete(entry)
+    if (token === undefined || state.expired) {
+      tokens.local.delete(shared)
       return
     }
-    const held = yield* Lease.acquire(sharer)
-    const adopted = yield* adoptNewer(sharer)
-    if (adopted || Option.isNone(held) || entry.state.token !== token) {
+    const held = yield* Lease.acquire(context)
+    const adopted = yield* adoptNewer(context)
+    if (adopted || Option.isNone(held) || shared.entry.state.token !== token) {
       return
     }
-    const generation = entry.shared.generation + 1
-    const written = yield* ask(sharer, "write", held.value.lease.write(entry.shared.key, generation, token))
-    if (written && entry.state.token === token) {
-      Sharing.becomeShared(sharer, generation)
+    const generation = shared.generation + 1
+    const written = yield* call(context, "write", held.value.lease.write(shared.key, generation, token))
+    if (written && shared.entry.state.token === token) {
+      SharedToken.becomeShared(context, generation)
     }
   })

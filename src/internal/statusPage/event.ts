@@ -2,7 +2,7 @@ import type { TokenEvent } from "../../TokenStatus.js"
 import { cut } from "../text.js"
 import * as Text from "./text.js"
 
-/** An entry of the list of events. */
+/** Writes an entry of the list of events. */
 export const entry = (event: TokenEvent): string => {
   const { text, word } = describe(event)
   const at = `<time datetime="${Text.iso(event.at)}">${Text.dayAndTime(event.at)}</time>`
@@ -12,7 +12,7 @@ export const entry = (event: TokenEvent): string => {
   ].join("")
 }
 
-/** What happened, in one word and in a few. */
+/** Says what happened, in one word and in a few. */
 const describe = (event: TokenEvent): { readonly word: string; readonly text: string } => {
   switch (event._tag) {
     case "Issued":

@@ -8,12 +8,13 @@ import { stateNames, type View } from "./view.js"
 
 export interface PageOptions {
   readonly title: string
-  /** What links begin with, relative to the address of the page. */
+  /** What the links on the page begin with, relative to its address. */
   readonly base: string
+  /** The nonce of the content security policy, which the page's own style and script carry. */
   readonly nonce: string
 }
 
-/** The whole page: complete without JavaScript, which only keeps it up to date. */
+/** Writes the whole page. It is complete without JavaScript, which only keeps it up to date. */
 export const page = (view: View, { base, nonce, title }: PageOptions): string => {
   const link = (path: string, text: string) => `<a href="${Text.escapeHtml(base + path)}">${text}</a>`
   const rows = view.rows.map((row) => Row.row(row, view.now)).join("")
@@ -70,7 +71,7 @@ export const page = (view: View, { base, nonce, title }: PageOptions): string =>
 
 const count = (tokens: number): string => `${tokens} ${tokens === 1 ? "token" : "tokens"}`
 
-/** How many tokens are in which state. */
+/** Says how many tokens are in which state. */
 export const summary = ({ counts, rows, total }: View): string => {
   const usable = counts.ready + counts.degraded
   const sentence =
@@ -86,7 +87,7 @@ export const summary = ({ counts, rows, total }: View): string => {
   return `<span class="sentence">${sentence}</span>${states.join("")}${cut}`
 }
 
-/** The title, behind the worst state there is: it is all that a tab in the background shows. */
+/** Puts the worst state before the title, which is all that a tab in the background shows. */
 export const pageTitle = ({ counts }: View, title: string): string => {
   const worst = (["down", "degraded"] as const).find((state) => counts[state] > 0)
   return worst === undefined ? title : `${counts[worst]} ${worst} · ${title}`

@@ -1,10 +1,11 @@
 import * as Duration from "effect/Duration"
 import type { IssueError } from "../../TokenError.js"
 import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
+import { isUsable } from "../isUsable.js"
 import { cut } from "../text.js"
-import { declared, isUsable, type View } from "./view.js"
+import { declared, type View } from "./view.js"
 
-/** The body of `/status.json`; instants are epoch milliseconds, durations milliseconds. */
+/** Writes the body of `/status.json`, with instants in epoch milliseconds and durations in milliseconds. */
 export const status = ({ counts, events, now, rows, total }: View): string =>
   JSON.stringify({
     now,
@@ -14,7 +15,7 @@ export const status = ({ counts, events, now, rows, total }: View): string =>
     events: events.map(({ event }) => tokenEvent(event))
   })
 
-// Field by field: what is added to a status or an error does not appear here by itself.
+// Field by field, so that a field that is added to a status or an error does not appear here by itself.
 const token = (status: TokenStatus) => ({
   name: cut(status.name),
   issuer: status.issuer === undefined ? undefined : cut(status.issuer),
@@ -39,7 +40,7 @@ const tokenEvent = (event: TokenEvent) => ({
   ...(event._tag === "IssueFailed" ? { error: issueError(event.error) } : undefined)
 })
 
-// Not the request id: an `issue` effect of the app's own may have it from a header that can echo anything.
+// Without the request id: an app's own `issue` effect may take it from a header, which can echo anything.
 const issueError = (error: IssueError) => ({
   reason: error.reason,
   message: cut(error.message),
@@ -52,7 +53,7 @@ const issueError = (error: IssueError) => ({
 
 const maxNames = 100
 
-/** Whether everything that was declared is usable, and the body of `/health/ready`. */
+/** Says whether every declared token is usable, and writes the body of `/health/ready`. */
 export const readiness = (statuses: ReadonlyArray<TokenStatus>, showNames: boolean) => {
   const all = declared(statuses)
   const unusable = all.filter((status) => !isUsable(status))

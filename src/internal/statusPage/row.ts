@@ -1,9 +1,10 @@
 import type { TokenStatus } from "../../TokenStatus.js"
+import { isUsable } from "../isUsable.js"
 import { shape } from "./shapes.js"
 import * as Text from "./text.js"
-import { isUsable, type Row } from "./view.js"
+import type { Row } from "./view.js"
 
-/** What a column is called, above it on a wide screen and beside each value on a narrow one. */
+/** The names of the columns, which stand above them on a wide screen and above each value on a narrow one. */
 export const columns = [
   "Token",
   "State",
@@ -16,9 +17,9 @@ export const columns = [
 ] as const
 
 /**
- * A row of the table. Without `now` it holds nothing that time alone changes: the live script puts that in, and a row
- * that is the same as before is not sent again. It has its roles by name, as some browsers take those of a table that is
- * laid out as cards.
+ * Writes a row of the table. Without `now` it contains nothing that changes with time alone: the live script fills that in,
+ * and a row that has not changed is not sent again. The roles are written out because some browsers forget those of a table
+ * that is laid out as cards.
  */
 export const row = ({ key, status }: Row, now?: number): string => {
   const { consecutiveFailures, issuer, name, reads, refreshing, sharing, state, tenant } = status
@@ -50,7 +51,7 @@ const cell = (label: (typeof columns)[number], names: string, content: string): 
 
 const small = (html: string): string => (html === "" ? "" : `<small>${html}</small>`)
 
-/** A duration that the live script keeps counting, up from an instant or down to it. */
+/** Writes a duration that the live script goes on counting, up from an instant or down to it. */
 const counting = (direction: "since" | "until", at: number, now: number | undefined): string => {
   const text = now === undefined ? "" : Text.span(direction === "since" ? now - at : at - now)
   return `<span data-${direction}="${at}">${text}</span>`
@@ -61,7 +62,7 @@ const lifetime = (status: TokenStatus, now: number | undefined): string => {
   if (issuedAt === undefined || expiresAt === undefined) {
     return `<span class="none">no token</span>`
   }
-  // After the end of the bar it is in its own column alone.
+  // An attempt that is due after the end of the bar stands only in its own column.
   const due = nextAttemptAt !== undefined && nextAttemptAt <= expiresAt ? nextAttemptAt : undefined
   const format = expiresAt - issuedAt >= 86_400_000 ? Text.dayAndTime : Text.timeOfDay
   const instants = [
@@ -75,7 +76,7 @@ const lifetime = (status: TokenStatus, now: number | undefined): string => {
   return `${bar(issuedAt, expiresAt, due, now)}<div class="times">${times.join("")}</div>`
 }
 
-// By attributes alone: the content security policy allows no style attribute. The times below it say the same in words.
+// The content security policy allows no style attributes. The times below the bar say the same in words.
 const bar = (from: number, to: number, due: number | undefined, now: number | undefined): string => {
   const at = now === undefined ? "0" : Text.percent(now, from, to)
   return [

@@ -1,8 +1,9 @@
 /**
- * What keeps the page up to date: it counts durations, and puts in the rows and events that have changed. Those come as
- * HTML that the server has escaped, and are parsed without being run.
+ * The script that keeps the page up to date: it counts durations, and puts in the rows and events that have changed. They
+ * arrive as HTML that the server has escaped, and are parsed without running scripts in them.
  *
- * While there is no live stream (too many clients, a proxy that holds it back) it reads the page anew every 10 seconds.
+ * While there is no live stream, because there are too many clients or a proxy holds it back, the script loads the page
+ * again every 10 seconds.
  */
 export const script = `
 (() => {
@@ -53,7 +54,7 @@ export const script = `
     rows.append(...keys.map((key) => byKey.get(key)))
   }
   const putEvents = (list) => {
-    // A stream begins with all there are: by then the server may be another, with other events.
+    // A stream begins with all events there are: the server may have been restarted, and have others than before.
     if (isFirst) events.replaceChildren()
     isFirst = false
     events.prepend(...list)
@@ -80,12 +81,12 @@ export const script = `
     const from = Date.now()
     const response = await fetch(location.href)
     const text = await response.text()
-    // The stream was faster.
+    // The stream came back meanwhile, and is ahead of this answer.
     if (heardAt >= from) return
-    // Without its head: the content security policy would report the style there.
+    // The head is left out, because the content security policy would report the style in it.
     const page = parse(text.slice(text.indexOf("<body")))
     const counts = page.getElementById("summary")
-    // Another page, such as one to sign in.
+    // This is another page, such as a login form.
     if (!response.ok || counts === null) return lost()
     if (counts.textContent !== summary.textContent) summary.replaceChildren(...counts.childNodes)
     const all = Array.from(page.querySelectorAll("#rows > tr"))
@@ -103,7 +104,7 @@ export const script = `
     source = new EventSource(document.body.dataset.events)
     source.addEventListener("open", () => { isFirst = true })
     source.addEventListener("view", (message) => onView(JSON.parse(message.data)))
-    source.addEventListener("beat", (message) => heard(Number(message.data)))
+    source.addEventListener("heartbeat", (message) => heard(Number(message.data)))
     source.addEventListener("error", () => {
       if (live.parentElement.className === "live on") lost()
     })
@@ -111,7 +112,7 @@ export const script = `
   setInterval(() => {
     tick()
     const now = Date.now()
-    // A stream is heard every 15 seconds.
+    // A stream that works is heard at least every 15 seconds.
     const isLive = source.readyState === EventSource.OPEN && now - heardAt < 45000
     if (isLive || now - triedAt < 10000) return
     source.close()

@@ -1,6 +1,6 @@
 import type { TokenStateName } from "../../TokenStatus.js"
 
-/** A state as a shape, so that it reads without colour; 16 by 16. */
+/** A shape for each state, 16 by 16, so that states can be told apart without colour. */
 const shapes: Readonly<Record<TokenStateName, string>> = {
   ready: `<circle cx="8" cy="8" r="7"/><path class="cut" d="M4.7 8.2l2.3 2.3 4.3-4.8"/>`,
   degraded: `<path d="M8 1l7.4 13.5H.6z"/><path class="cut" d="M8 5.8v4M8 11.6v1"/>`,
@@ -9,5 +9,6 @@ const shapes: Readonly<Record<TokenStateName, string>> = {
   stopped: `<rect x="2" y="2" width="12" height="12" rx="2"/><path class="cut" d="M5 8h6"/>`
 }
 
+/** Writes the shape of a state. */
 export const shape = (state: TokenStateName): string =>
   `<svg class="shape" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">${shapes[state]}</svg>`

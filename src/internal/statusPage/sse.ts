@@ -9,7 +9,7 @@ import * as Html from "./html.js"
 import * as Row from "./row.js"
 import type { View } from "./view.js"
 
-/** A view as the live stream sends it: what is the same string as before is not sent again. */
+/** A view as HTML. A part that is the same text as before is not sent again. */
 interface Rendered {
   readonly view: View
   readonly keys: ReadonlyArray<string>
@@ -19,17 +19,24 @@ interface Rendered {
 }
 
 interface Client {
-  /** What it has been sent, shared with the other clients; its memory is this and one message, however slow it is. */
+  /** What the client was sent last, shared with the other clients. However slow it is, it takes no more memory. */
   sent: Rendered | undefined
+  /** When the client was sent something, in epoch milliseconds. */
   sentAt: number
-  /** Whether it has not yet asked for more after the last message. */
+  /** Whether the client has not yet asked for more since the last message. */
   isBusy: boolean
+  /** What the server has of the request. */
   readonly connection: unknown
 }
 
+/** The live streams of a page. */
 export interface LiveStreams {
+  /** Says whether there are as many clients as there may be. */
   readonly isFull: () => boolean
-  /** What a client sees until it goes, or `closed` is done; `connection` is what the server has of the request. */
+  /**
+   * Gives the stream of a new client, which ends when the client goes or `closed` is done. `connection` is what the server
+   * has of the request: its socket is destroyed if the client still has unread messages when the scope closes.
+   */
   readonly stream: (connection: unknown) => Stream.Stream<Uint8Array>
 }
 
@@ -40,11 +47,12 @@ export interface LiveOptions {
   readonly closed: Deferred.Deferred<void>
 }
 
-const beatMillis = 15_000
+const heartbeatMillis = 15_000
 
 /**
- * Nothing is queued for a client: whenever it asks for more, it gets the difference between what it has and what there
- * is, once a second at most. Who never asks costs nothing more, and nobody waits for anybody.
+ * Makes the live streams of a page. Nothing is queued for a client: whenever it asks for more, it gets the difference
+ * between what it has and what there is, at most once a second. A client that never asks costs nothing more, and no client
+ * waits for another.
  */
 export const make = ({
   closed,
@@ -53,7 +61,7 @@ export const make = ({
   view
 }: LiveOptions): Effect.Effect<LiveStreams, never, Scope.Scope> => {
   const clients = new Set<Client>()
-  // Also for a number that is none.
+  // Written this way round, a `maxClients` of NaN lets nobody in.
   const isFull = () => !(clients.size < maxClients)
   const latest = shared(Effect.map(view, (view) => render(view, title)))
 
@@ -63,7 +71,8 @@ export const make = ({
       while (!(yield* Deferred.isDone(closed))) {
         const { rendered, until } = yield* latest
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-        const message = difference(client.sent, rendered) ?? (now - client.sentAt >= beatMillis ? beat(now) : undefined)
+        const message =
+          difference(client.sent, rendered) ?? (now - client.sentAt >= heartbeatMillis ? heartbeat(now) : undefined)
         if (message !== undefined) {
           client.sent = rendered
           client.sentAt = now
@@ -92,11 +101,11 @@ export const make = ({
     )
 
   return Effect.as(
-    // Who does not read what was sent does not read the end either, and a server that closes would wait for it.
+    // A client that has not read the last message does not read the end either, and a server that closes would wait for it.
     Effect.addFinalizer(() =>
       Effect.sync(() => {
         for (const { connection, isBusy } of clients) {
-          if (isBusy) breakOff(connection)
+          if (isBusy) destroySocket(connection)
         }
       })
     ),
@@ -104,7 +113,7 @@ export const make = ({
   )
 }
 
-/** At most one rendering a second, at the full second, whoever watches; and no more than a twentieth of the time. */
+/** Renders at most once a second for all clients, at the full second, and takes at most a twentieth of the time. */
 const shared = (rendering: Effect.Effect<Rendered>) => {
   let last: { readonly at: number; readonly until: number; readonly rendered: Rendered } | undefined
   return Effect.clockWith((clock) => {
@@ -149,10 +158,11 @@ const difference = (before: Rendered | undefined, after: Rendered): string | und
   return `event: view\ndata: ${JSON.stringify({ now: after.view.now, rows, keys, summary, title, events })}\n\n`
 }
 
-// An event and not a comment, which a page cannot see: it says that the server is still there.
-const beat = (now: number): string => `event: beat\ndata: ${now}\n\n`
+/** Says that the server is still there. It is an event because the page cannot see comments of the stream. */
+const heartbeat = (now: number): string => `event: heartbeat\ndata: ${now}\n\n`
 
-const breakOff = (connection: unknown): void => {
+/** Destroys the socket of a request, if it is one of Node. */
+const destroySocket = (connection: unknown): void => {
   if (
     Predicate.hasProperty(connection, "socket") &&
     Predicate.hasProperty(connection.socket, "destroy") &&

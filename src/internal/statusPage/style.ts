@@ -1,4 +1,4 @@
-/** The style sheet of the page. Its colours have a contrast of at least 4.5 to 1, light and dark. */
+/** The style sheet of the page. Its colours have a contrast of at least 4.5 to 1, in light and in dark. */
 export const style = `
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--text:#1c2128;--soft:#57606a;--line:#dfe3e8;--track:#d5dae1;
 --ready:#116329;--degraded:#7d4e00;--down:#b1201b;--starting:#0a58b5;--stopped:#57606a;--wash:#fdf0ef;--focus:#0a58b5}

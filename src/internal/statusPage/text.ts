@@ -8,14 +8,14 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;"
 }
 
-/** For text and for attributes in quotes. */
+/** Escapes a text for HTML, also for attributes in quotes. */
 export const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")
 
-/** A text of somebody else's as the page shows it. */
+/** Cuts and escapes a text that comes from outside. */
 export const shown = (text: string): string => escapeHtml(cut(text))
 
-/** A duration in its two largest units, such as `14m 59s`. The live script has the same. */
+/** Writes a duration in its two largest units, such as `14m 59s`. The live script has the same function. */
 export const span = (millis: number): string => {
   const seconds = Math.max(0, Math.round(millis / 1000))
   const units = [
@@ -33,7 +33,7 @@ export const span = (millis: number): string => {
         .join(" ")
 }
 
-/** In UTC; empty for an instant that no date can hold. */
+/** Writes an instant in UTC, or an empty text if no date can hold it. */
 export const iso = (millis: number): string =>
   Math.abs(millis) <= 8.64e15 ? new Date(millis).toISOString().replace(/\.\d+Z$/, "Z") : ""
 
@@ -41,6 +41,6 @@ export const timeOfDay = (millis: number): string => iso(millis).slice(11, 19)
 
 export const dayAndTime = (millis: number): string => iso(millis).slice(5, 19).replace("T", " ")
 
-/** Where an instant lies between two others, in percent. The live script has the same. */
+/** Says where an instant lies between two others, in percent. The live script has the same function. */
 export const percent = (at: number, from: number, to: number): string =>
   `${(to > from ? Math.min(1, Math.max(0, (at - from) / (to - from))) * 100 : 100).toFixed(2)}%`

@@ -1,44 +1,46 @@
 import type { TokenEvent, TokenStateName, TokenStatus } from "../../TokenStatus.js"
 import { cut } from "../text.js"
 
-/** More rows than anybody reads; with 500 the page stays under a megabyte. */
+/** The most tokens that the page shows. With them it stays under a megabyte. */
 export const maxRows = 500
 
+/** The most events that the page remembers. */
 export const maxEvents = 100
 
 /** A token on the page. */
 export interface Row {
-  /** The name as shown, made unique: of two long names that begin alike, the second has a number. */
+  /** The name as it is shown, made unique: if two long names begin alike, the second gets a number. */
   readonly key: string
   readonly status: TokenStatus
 }
 
-/** An event on the page; the later, the higher its number. */
+/** An event on the page. Later events have higher numbers. */
 export interface NumberedEvent {
   readonly number: number
   readonly event: TokenEvent
 }
 
-/** All that the page, the JSON and the live stream show, at an instant. */
+/** What the page, the JSON and the live stream show at one instant. */
 export interface View {
+  /** The instant, in epoch milliseconds. */
   readonly now: number
+  /** How many tokens the cache has, shown or not. */
   readonly total: number
   readonly counts: Readonly<Record<TokenStateName, number>>
-  /** The worst states first, at most {@link maxRows}. */
+  /** At most {@link maxRows} tokens, the worst states first. */
   readonly rows: ReadonlyArray<Row>
-  /** The latest first. */
+  /** At most {@link maxEvents} events, the latest first. */
   readonly events: ReadonlyArray<NumberedEvent>
 }
 
-/** From bad to good: the order of the rows. */
+/** The states from bad to good, which is the order of the rows. */
 export const stateNames: ReadonlyArray<TokenStateName> = ["down", "degraded", "starting", "ready", "stopped"]
 
 const rank = ({ state }: TokenStatus): number => stateNames.indexOf(state)
 
 export const make = (now: number, statuses: ReadonlyArray<TokenStatus>, events: ReadonlyArray<NumberedEvent>): View => {
   const counts = { down: 0, degraded: 0, starting: 0, ready: 0, stopped: 0 }
-  // Chosen by buckets: there may be 100,000 statuses, every second. However many tenants fail, what the app itself
-  // declared is shown.
+  // Buckets, because there may be 100,000 statuses every second. Declared tokens are shown however many tenants fail.
   const buckets = Array.from({ length: 2 * stateNames.length }, (): Array<TokenStatus> => [])
   for (const status of statuses) {
     counts[status.state]++
@@ -70,8 +72,6 @@ const keyed = (statuses: ReadonlyArray<TokenStatus>): ReadonlyArray<Row> => {
   })
 }
 
-export const isUsable = ({ state }: TokenStatus): boolean => state === "ready" || state === "degraded"
-
-/** What the app itself declared: whether that is usable decides whether it is ready. */
+/** Leaves out the tenants: whether the app is ready depends on the tokens that it declared itself. */
 export const declared = (statuses: ReadonlyArray<TokenStatus>): ReadonlyArray<TokenStatus> =>
   statuses.filter(({ tenant }) => tenant === undefined)

@@ -4,78 +4,109 @@ import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 
 /**
- * Where a token is stored: hashes that tell nothing of a name, a client or a secret. What has the same `group` is issued
- * under one lease and shares one secret; a backend keeps it together.
+ * Where a store keeps a token. Both parts are hashes, so a key reveals no name, no client and no secret.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Key {
+  /**
+   * Stands for the client that tokens are issued to. All tokens of a group are issued under one lease and share one
+   * secret. A backend that spreads keys over several nodes must keep a group on one node.
+   */
   readonly group: string
+  /** Tells the token apart from all others, also from those of other groups. */
   readonly id: string
 }
 
 /**
- * The store did not do what it was asked for. It holds no address, key or value.
+ * A store could not do what it was asked to do. `message` says why, as in `Redis answered READONLY`. It must not contain
+ * an address, a key or a stored value, because it is logged.
  *
  * @since 0.1.0
  * @category errors
  */
 export class StoreError extends /* @__PURE__ */ Data.TaggedError("StoreError")<{
+  /** Why the store could not do it, without an address, a key or a value. */
   readonly message: string
 }> {}
 
 /**
- * A value was written under this key.
+ * Reports that a value was written to a store.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Change {
+  /** The key that the value was written under. */
   readonly key: Key
+  /** The generation of the value that was written. */
   readonly generation: number
 }
 
 /**
- * Keeps opaque values: implement it to share tokens by another medium than those that come along, and run
- * `tokenStoreContract` of `effect-token-cache/testing` against it. Every operation is atomic, also between processes, and
- * ends in bounded time. Times are milliseconds.
+ * The storage below a `TokenStore`: it keeps opaque texts and hands out leases. Implement it to share tokens through
+ * something other than files or Redis, and run `tokenStoreContract` from `effect-token-cache/testing` against it.
+ *
+ * Every operation must be atomic, also between processes, and must end in bounded time. All durations are milliseconds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Backend {
-  /** What is stored, and for how long it still is; `none` if nothing was written, or it has run out. */
+  /**
+   * Reads the value under a key, with the time that it has left. The result is `none` if nothing was written there or if
+   * the value has expired.
+   */
   readonly read: (key: Key) => Effect.Effect<Option.Option<BackendValue>, StoreError>
   /**
-   * Writes, for `timeToLive`, if `owner` holds the lease of the group and the generation is above the one that is stored;
-   * `false` if not. Who follows `changes` is told.
+   * Stores a value until its `timeToLive` has passed, and reports it to everyone who follows `changes`. It does so only if
+   * `owner` holds the lease of the key's group and no value of the same or a higher generation is stored. The result says
+   * whether the value was stored.
    */
   readonly write: (key: Key, owner: string, value: BackendValue) => Effect.Effect<boolean, StoreError>
-  /** Empties the value, and keeps the generation, if it is still of this generation. */
+  /**
+   * Replaces the stored value with an empty text if it is of this generation, and otherwise does nothing. The generation
+   * and the expiry stay.
+   */
   readonly remove: (key: Key, generation: number) => Effect.Effect<void, StoreError>
-  /** Takes the lease of a group, unless somebody holds it. */
+  /**
+   * Gives `owner` the lease of a group for `timeToLive`, unless it is held, be it by the same owner. The result says
+   * whether `owner` got it.
+   */
   readonly acquire: (group: string, owner: string, timeToLive: number) => Effect.Effect<boolean, StoreError>
-  /** Makes the lease last for `timeToLive` from now on, if `owner` holds it; `false` if not. */
+  /**
+   * Lets the lease of a group run for `timeToLive` from now on, if `owner` holds it. The result says whether `owner` still
+   * holds it.
+   */
   readonly renew: (group: string, owner: string, timeToLive: number) => Effect.Effect<boolean, StoreError>
-  /** Gives the lease back, if `owner` holds it. */
+  /** Ends the lease of a group if `owner` holds it, and otherwise does nothing. */
   readonly release: (group: string, owner: string) => Effect.Effect<void, StoreError>
-  /** What is written, by whomever, from the subscription on. It lives through failures of the store, and may miss some. */
+  /**
+   * Reports what any process writes, from the moment of the subscription. The stream must survive failures of the storage;
+   * it may miss changes, which costs time but is not an error.
+   */
   readonly changes: Stream.Stream<Change>
-  /** The secret of a group, which does not run out. */
+  /** Reads the secret of a group, which never expires. The result is `none` if there is none. */
   readonly readSecret: (group: string) => Effect.Effect<Option.Option<string>, StoreError>
-  /** Writes it if `owner` holds the lease; `false` if not. */
+  /**
+   * Stores the secret of a group in place of the one before, if `owner` holds the lease of the group. The result says
+   * whether the secret was stored.
+   */
   readonly writeSecret: (group: string, owner: string, value: string) => Effect.Effect<boolean, StoreError>
 }
 
 /**
+ * A value that a {@link Backend} keeps under a key.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface BackendValue {
-  /** Higher than all before it under this key. */
+  /** Counts the values under a key: each one has a higher number than all before it. */
   readonly generation: number
-  /** Empty once it is removed. */
+  /** The encrypted token, or an empty text if the token was removed. */
   readonly value: string
+  /** The time until the value expires, in milliseconds. */
   readonly timeToLive: number
 }

@@ -1,36 +1,37 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import { InvalidOptions } from "../../TokenError.js"
-import type { EncryptionKey } from "../../TokenStore.js"
+import { checkKeys, type EncryptionKey, keyBytes } from "./encryptionKey.js"
 
+/** Turns texts into values for a store and back. Each value is bound to its place in the store. */
 export interface Cipher {
   readonly encrypt: (text: string, place: string) => string
-  /** `none` for what was not written with one of the keys, or for another place. */
+  /** Gives `none` for a value that none of the keys has encrypted, and for one that was encrypted for another place. */
   readonly decrypt: (value: string, place: string) => Option.Option<string>
 }
 
-const version = "v1"
+/** A cipher that leaves values as they are, for a store that nobody else can read. */
+export const none: Cipher = {
+  encrypt: (text) => text,
+  decrypt: (value) => Option.some(value)
+}
 
-const algorithm = "aes-256-gcm"
+/** A cipher that uses AES-256-GCM. The first key encrypts, all keys decrypt. */
+export const make = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Cipher, InvalidOptions> =>
+  Effect.mapBoth(checkKeys(keys), {
+    onFailure: (message) => new InvalidOptions({ option: "encryption", message }),
+    onSuccess: cipherOf
+  })
 
-const ivLength = 12
-
-const tagLength = 16
-
-/** AES-256-GCM. The first key encrypts, all decrypt. */
-export const make = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Cipher, InvalidOptions> => {
+const cipherOf = (keys: Arr.NonEmptyReadonlyArray<EncryptionKey>): Cipher => {
   const [first] = keys
-  const invalid = invalidKeys(keys)
-  if (first === undefined || invalid !== undefined) {
-    return Effect.fail(new InvalidOptions({ option: "encryption", message: invalid ?? noKey }))
-  }
-  const secrets = new Map(keys.map(({ id, key }) => [id, toBytes(key)]))
-  return Effect.succeed({
+  const secrets = new Map(keys.map(({ id, key }) => [id, keyBytes(key)]))
+  return {
     encrypt: (text, place) => {
       const iv = randomBytes(ivLength)
-      const cipher = createCipheriv(algorithm, toBytes(first.key), iv).setAAD(additionalData(first.id, place))
+      const cipher = createCipheriv(algorithm, keyBytes(first.key), iv).setAAD(additionalData(first.id, place))
       const sealed = Buffer.concat([cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()])
       return [version, first.id, toText(iv), toText(sealed)].join(".")
     },
@@ -41,7 +42,7 @@ export const make = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Cipher, 
         ? Option.none()
         : open({ key, iv: fromText(iv), sealed: fromText(sealed), additionalData: additionalData(id, place) })
     }
-  })
+  }
 }
 
 const open = Option.liftThrowable(
@@ -53,31 +54,16 @@ const open = Option.liftThrowable(
   }
 )
 
-/** Values as they are, for a store that nobody else can read. */
-export const none: Cipher = {
-  encrypt: (text) => text,
-  decrypt: (value) => Option.some(value)
-}
+const version = "v1"
 
-const noKey = 'there has to be a key, or encryption: "none" written out'
+const algorithm = "aes-256-gcm"
 
-/** What is wrong with the keys, if anything is. */
-export const invalidKeys = (keys: ReadonlyArray<EncryptionKey>): string | undefined => {
-  if (keys.length === 0) {
-    return noKey
-  }
-  if (keys.some(({ id }) => !/^[\w-]{1,32}$/.test(id)) || new Set(keys.map(({ id }) => id)).size < keys.length) {
-    return "each key has an id of its own, of up to 32 letters, digits, - and _"
-  }
-  // By its number: what stands where the id should may be a key.
-  const unfit = keys.findIndex(({ key }) => toBytes(key).length !== 32) + 1
-  return unfit === 0 ? undefined : `key ${unfit} is not 32 bytes in base64, as openssl rand -base64 32 makes them`
-}
+const ivLength = 12
+
+const tagLength = 16
+
+const additionalData = (id: string, place: string): Buffer => Buffer.from([version, id, place].join(":"))
 
 const toText = (bytes: Buffer): string => bytes.toString("base64url")
 
 const fromText = (text: string): Buffer => Buffer.from(text, "base64url")
-
-const toBytes = (key: Redacted.Redacted<string>): Buffer => Buffer.from(Redacted.value(key), "base64")
-
-const additionalData = (id: string, place: string): Buffer => Buffer.from([version, id, place].join(":"))

@@ -10,7 +10,7 @@ import {
 import { type LineState, withinRateLimit } from "./lineState.js"
 import * as LineTokens from "./lineTokens.js"
 
-/** LINE's answer to a request. Synchronous: what it changes in the state, it changes at one instant. */
+/** LINE's answer to a request. It is synchronous, so that all changes to the state happen at one instant. */
 export const answer = (state: LineState, request: LineRequest, now: number): LineResponse => {
   if (request.headers["x-line-retry-key"] !== undefined && !takesRetryKey.has(request.path)) {
     return messageError(400, "The retry key is not supported by this endpoint")
@@ -34,7 +34,7 @@ export const answer = (state: LineState, request: LineRequest, now: number): Lin
   return endpoint(state, fields, now)
 }
 
-/** LINE refuses the header anywhere else; only the first of these is emulated. */
+/** The paths that accept a retry key. LINE refuses one anywhere else. Only the first of them is emulated. */
 const takesRetryKey = new Set([
   "/v2/bot/message/push",
   "/v2/bot/message/multicast",

@@ -13,12 +13,13 @@ import { type LineRequest, type LineResponse, messageError } from "./lineReply.j
 import type { LineState } from "./lineState.js"
 import type * as Recent from "./recent.js"
 
+/** What an emulator consists of. */
 export interface Emulation {
   readonly state: LineState
   readonly faults: LineFault.FaultQueue
   readonly log: Recent.Recent<LogEntry>
   readonly clock: Clock.Clock
-  /** The emulator's time: the clock's, and what it was advanced by. */
+  /** The emulator's time, which is that of the clock plus what it was advanced by. */
   readonly now: () => number
 }
 
@@ -28,6 +29,7 @@ export interface LogEntry {
   status: number | undefined
 }
 
+/** The HTTP app that answers as LINE does, unless a fault intervenes. */
 export const make = (emulation: Emulation): HttpApp.Default =>
   Effect.gen(function* () {
     const incoming = yield* HttpServerRequest.HttpServerRequest
@@ -46,10 +48,10 @@ export const make = (emulation: Emulation): HttpApp.Default =>
     }
     entry.status = response.status
     return toServerResponse(response, request.requestId)
-    // the platform runs an app uninterruptibly: a hung request would outlive its connection
+    // The platform runs an app uninterruptibly: a request that hangs would outlive its connection.
   }).pipe(Effect.interruptible)
 
-/** What comes of a request under the fault it meets; nothing if the connection is to be dropped. */
+/** The answer to a request under the fault that it meets. There is none if the connection is to be dropped. */
 const exchange = (
   { faults, clock }: Emulation,
   request: LineRequest,
@@ -69,9 +71,9 @@ const exchange = (
   return fault.delayMs === undefined ? outcome : Effect.zipRight(clock.sleep(Duration.millis(fault.delayMs)), outcome)
 }
 
-/** The body, or nothing if it is over 2 MB. Read to its end even so: a client that still sends may miss the 413. */
+/** The body, or `undefined` if it is over 2 MB. It is read to its end even then: a client that still sends misses a 413. */
 const readBody = (incoming: IncomingMessage): Effect.Effect<string | undefined> =>
-  // a client that leaves half-way makes no event here: the closed connection interrupts the fiber
+  // There is no event for a client that leaves half-way: its closed connection interrupts the fiber.
   Effect.async((resume) => {
     let size = 0
     let chunks: Array<Buffer> = []

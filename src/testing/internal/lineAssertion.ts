@@ -4,15 +4,15 @@ import { decodeJwt, decodeProtectedHeader } from "jose"
 import { type LineResponse, messageError, oauthError, parametersInvalid } from "./lineReply.js"
 import type { Channel, LineState } from "./lineState.js"
 
-/** A client assertion that passed. */
+/** A valid client assertion. */
 export interface Assertion {
   readonly channel: Channel
   readonly claims: Readonly<Record<string, unknown>>
 }
 
 /**
- * Checks `client_assertion_type` and `client_assertion` (LINE, "Generate JSON Web Token"); the first broken rule makes
- * the answer.
+ * Checks `client_assertion_type` and `client_assertion` (LINE, "Generate JSON Web Token"). The first rule that is broken
+ * decides on the answer.
  */
 export const check = (
   state: LineState,
@@ -57,7 +57,7 @@ export const check = (
   return Either.right({ channel, claims })
 }
 
-/** The `token_exp` claim of a v2.1 assertion: the token's lifetime in seconds. */
+/** The claim `token_exp` of an assertion for a v2.1 token: the lifetime of the token in seconds. */
 export const tokenExp = ({ claims }: Assertion): Either.Either<number, LineResponse> =>
   typeof claims.token_exp === "number" &&
   Number.isInteger(claims.token_exp) &&
@@ -66,7 +66,7 @@ export const tokenExp = ({ claims }: Assertion): Either.Either<number, LineRespo
     ? Either.right(claims.token_exp)
     : refused("Invalid token_exp")
 
-/** The key that an assertion claims to be signed with. */
+/** The `kid` of the key that an assertion claims to be signed with. */
 export const claimedKeyId = (assertion: string): string | undefined => {
   const kid = decode(assertion)?.header.kid
   return typeof kid === "string" ? kid : undefined
@@ -75,13 +75,15 @@ export const claimedKeyId = (assertion: string): string | undefined => {
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const audience = "https://api.line.me/"
 
-/** In seconds. */
+/** 30 minutes, in seconds. */
 const maxAssertionLifetime = 1800
+
+/** 30 days, in seconds. */
 const maxTokenLifetime = 2_592_000
 
 const refused = (description: string) => Either.left(oauthError("invalid_client", description))
 
-/** Both parts are a stranger's JSON, whatever jose's types say of their members. */
+/** An assertion that is not trusted yet. Its members can be anything, whatever the types of jose say. */
 interface Decoded {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
@@ -95,7 +97,7 @@ const decode = (assertion: string): Decoded | undefined => {
   }
 }
 
-// node:crypto, for it answers at once: if the check were awaited, two requests could take the last free slot
+// Not with jose, whose answer has to be awaited: meanwhile another request could take the last of the 30 tokens.
 const isSignedBy = (key: KeyObject, assertion: string): boolean => {
   const signatureAt = assertion.lastIndexOf(".")
   return verify(
@@ -106,7 +108,7 @@ const isSignedBy = (key: KeyObject, assertion: string): boolean => {
   )
 }
 
-/** A whole second of grace at the far end: the client rounds its clock, too. */
+/** One second more is accepted at the far end, because clients round their clocks. */
 const isTimely = (exp: unknown, now: number, skew: number): boolean =>
   typeof exp === "number" &&
   Number.isInteger(exp) &&

@@ -1,43 +1,49 @@
 import type { LineRequest, LineResponse } from "./lineReply.js"
 
 /**
- * A fault to inject. A request meets at most one: the oldest one that matches and has times left.
+ * A fault to inject. A request meets at most one: the oldest in the queue that matches it.
  *
- * A fault may only delay. With `status`, `body` or `headers` it makes the answer; with `drop` or `hang` there is none.
+ * A fault with `status`, `body` or `headers` replaces the answer, or parts of it. With `drop` or `hang` there is no answer.
+ * With `delayMs` alone, LINE's own answer is late.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LineFault {
-  /** The path, a pattern that the path matches, or a predicate. Default: every request. */
+  /** The path of the requests that meet the fault, a pattern for the path, or a predicate. Default: every request. */
   readonly match?: string | RegExp | ((request: LineRequest) => boolean) | undefined
-  /** How many requests meet it. Default: 1. */
+  /** How many requests meet the fault before it leaves the queue. Default: 1. */
   readonly times?: number | undefined
   /**
-   * `"before"`: LINE never sees the request, unless the fault only delays it. `"after"`: LINE does what was asked for,
-   * and what the fault leaves out comes from its answer. Default: `"before"`.
+   * With `"before"` the fault stands in for LINE, which does not see the request unless the fault only delays it. With
+   * `"after"` LINE does what it was asked for, and its answer fills in what the fault leaves out. Default: `"before"`.
    */
   readonly mode?: "before" | "after" | undefined
-  /** Milliseconds on Effect's `Clock`, which `TestClock` moves and `advance` does not. Default: 0. */
+  /**
+   * How late the fault takes effect, in milliseconds of Effect's `Clock`, which `TestClock` moves and `advance` does not.
+   * Default: 0.
+   */
   readonly delayMs?: number | undefined
   /** Closes the connection without an answer. Default: `false`. */
   readonly drop?: boolean | undefined
   /** Leaves the request without an answer until either side closes the connection. Default: `false`. */
   readonly hang?: boolean | undefined
-  /** Default: the status of LINE's answer, 200 where there is none. */
+  /** The status of the answer. Default: that of LINE's answer, or 200 if LINE does not see the request. */
   readonly status?: number | undefined
   /**
-   * A string is sent as it is, anything else as JSON. Default: the body of LINE's answer where `status` is left
-   * out too, else empty.
+   * The body of the answer: a string is sent as it is, any other value as JSON. Default: the body of LINE's answer if
+   * `status` is left out, too, and otherwise an empty body.
    */
   readonly body?: unknown
+  /** Headers of the answer, which are added to those it has anyway or replace them. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
+/** The faults that requests are still to meet. */
 export interface FaultQueue {
   readonly add: (fault: LineFault) => void
   readonly clear: () => void
-  /** The fault that the request meets, which is one less from then on. */
+  /** Gives the fault that a request meets, and counts it as met. */
   readonly take: (request: LineRequest) => LineFault | undefined
 }
 
@@ -65,7 +71,7 @@ export const makeQueue = (): FaultQueue => {
   }
 }
 
-/** The answer that the fault makes, given LINE's own where there is one; none if the fault makes no answer. */
+/** The answer that a fault makes, given LINE's own answer if there is one. A fault that only delays makes none. */
 export const replacement = (fault: LineFault, answer: LineResponse | undefined): LineResponse | undefined => {
   if (fault.status === undefined && fault.body === undefined && fault.headers === undefined) {
     return undefined
@@ -85,7 +91,7 @@ const matches = ({ match }: LineFault, request: LineRequest): boolean => {
   if (typeof match === "string") {
     return match === request.path
   }
-  // search, for test has a memory where the pattern is global
+  // Not `test`, which remembers its place in a global pattern.
   return match instanceof RegExp ? request.path.search(match) !== -1 : match(request)
 }
 

@@ -3,31 +3,39 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 
 /**
- * The public half of an assertion signing key, as it is pasted into LINE's console. Any JWK type fits: jose's, Node's,
- * the DOM's.
+ * The public half of an assertion signing key, as it is registered in the LINE Developers Console. The JWK types of jose,
+ * Node.js and the DOM are assignable to it.
+ *
+ * @see LINE: Issue channel access token v2.1
  *
  * @since 0.1.0
  * @category models
  */
 export interface LinePublicJwk {
+  /** The key type: `"RSA"`. */
   readonly kty?: unknown
+  /** The algorithm: `"RS256"`. */
   readonly alg?: unknown
+  /** What the key is for: `"sig"`, unless `key_ops` says so. */
   readonly use?: unknown
+  /** The operations that the key is for: `["verify"]`, unless `use` says so. */
   readonly key_ops?: unknown
+  /** The modulus, of 2048 bits, in base64url. */
   readonly n?: unknown
+  /** The public exponent, in base64url. */
   readonly e?: unknown
 }
 
 /**
- * What is wrong with a key that LINE's console would not register:
+ * Why the LINE Developers Console would not register a key:
  *
- * - `kid`: it names its own key id, which LINE assigns
- * - `kty`: it is not an RSA key
- * - `private`: it holds private members
- * - `alg`: it is not for RS256
- * - `use`: it has neither `use: "sig"` nor `key_ops: ["verify"]`
- * - `malformed`: `n` and `e` are no public key
- * - `modulus`: it is not a 2048 bit key
+ * - `kid`: the key has a key ID of its own, but LINE assigns one
+ * - `kty`: the key is not an RSA key
+ * - `private`: the key has private members
+ * - `alg`: the key is not for RS256
+ * - `use`: the key has neither `use: "sig"` nor `key_ops: ["verify"]`
+ * - `malformed`: `n` and `e` do not make a public key
+ * - `modulus`: the key does not have 2048 bits
  *
  * @since 0.1.0
  * @category errors
@@ -35,19 +43,19 @@ export interface LinePublicJwk {
 export type LineKeyRule = "kid" | "kty" | "private" | "alg" | "use" | "malformed" | "modulus"
 
 /**
- * LINE's console would not register the key.
+ * The LINE Developers Console would not register a key.
  *
  * @since 0.1.0
  * @category errors
  */
 export class LineKeyRejected extends Data.TaggedError("LineKeyRejected")<{
+  /** The rule that the key breaks. */
   readonly rule: LineKeyRule
+  /** What is wrong with the key, in a sentence. */
   readonly message: string
 }> {}
 
-/**
- * Checks a key against the rules of LINE's console (LINE, "Issue channel access token v2.1").
- */
+/** Checks a key against the rules of the LINE Developers Console (LINE, "Issue channel access token v2.1"). */
 export const fromJwk = (publicJwk: LinePublicJwk): Either.Either<KeyObject, LineKeyRejected> => {
   const jwk: Readonly<Record<string, unknown>> = { ...publicJwk }
   if (jwk.kid !== undefined) {
@@ -67,7 +75,7 @@ export const fromJwk = (publicJwk: LinePublicJwk): Either.Either<KeyObject, Line
   }
   const key = toPublicKey(jwk)
   if (key === undefined) {
-    return rejected("malformed", "n and e are no RSA public key")
+    return rejected("malformed", "n and e do not make an RSA public key")
   }
   return key.asymmetricKeyDetails?.modulusLength === 2048
     ? Either.right(key)

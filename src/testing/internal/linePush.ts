@@ -11,11 +11,10 @@ import {
 } from "./lineReply.js"
 import { type Channel, isLive, type LineState, type SentMessage, withinRateLimit } from "./lineState.js"
 
+/** The endpoint that {@link push} answers. */
 export const endpoint = "POST /v2/bot/message/push"
 
-/**
- * POST /v2/bot/message/push. LINE documents the single checks, not their order.
- */
+/** The answer to a push. LINE documents each check, but not their order. */
 export const push = (state: LineState, request: LineRequest, now: number): LineResponse => {
   const authorization = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")
   if (authorization === null) {
@@ -125,7 +124,10 @@ const sent = (state: LineState, message: Message): SentMessage => {
     : { id }
 }
 
-/** A push counts once per recipient, however many messages it holds; a group counts as one here. */
+/**
+ * How many pushes a channel sent this month. A push counts once, however many messages it holds. LINE counts the members of
+ * a group, the emulator does not.
+ */
 const sentThisMonth = (channel: Channel, now: number): number => {
   const date = new Date(now)
   const month = date.getUTCFullYear() * 12 + date.getUTCMonth()
@@ -141,7 +143,7 @@ const rememberRetryKey = (
   retryKey: string,
   accepted: { readonly requestId: string; readonly sentMessages: ReadonlyArray<SentMessage>; readonly firstAt: number }
 ) => {
-  // deleted first, so that the map stays in the order of acceptance
+  // Deleted first, so that the map stays in the order of acceptance.
   retryKeys.delete(retryKey)
   retryKeys.set(retryKey, accepted)
   for (const [key, { firstAt }] of retryKeys) {
@@ -155,7 +157,7 @@ const rememberRetryKey = (
 const retryKeyLifetime = 24 * 60 * 60 * 1000
 const maxRetryKeys = 100_000
 
-/** In UTF-16 code units, as LINE counts. */
+/** In UTF-16 code units, which is how LINE counts. */
 const maxTextLength = 5000
 
 const quotable = new Set(["text", "textV2", "sticker", "image", "video", "template", "flex"])

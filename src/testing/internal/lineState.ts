@@ -3,20 +3,21 @@ import { randomBytes } from "node:crypto"
 import * as Recent from "./recent.js"
 import * as TokenBucket from "./tokenBucket.js"
 
-/** What the emulator remembers. Changed in place, and only by synchronous functions: requests cannot interleave. */
+/** What the emulator remembers. Only synchronous functions change it, so that requests cannot interleave. */
 export interface LineState {
   readonly settings: LineSettings
   readonly channels: ReadonlyMap<string, Channel>
-  /** By kid, which is unique over all channels. */
+  /** The registered keys by `kid`, which is unique across all channels. */
   readonly keys: Map<string, { readonly channel: Channel; readonly key: KeyObject }>
   readonly tokens: Map<string, Token>
   readonly messages: Recent.Recent<AcceptedPush>
+  /** A bigint, because LINE's message IDs are too large for a JavaScript number. */
   lastMessageId: bigint
-  /** Dead tokens are forgotten when there are more tokens than this. */
+  /** Tokens that are expired or revoked are forgotten once there are more tokens than this. */
   maxTokens: number
 }
 
-/** Durations in milliseconds. */
+/** The settings of an emulator. Durations are in milliseconds. */
 export interface LineSettings {
   readonly statelessLifetime: number
   readonly shortLivedLifetime: number
@@ -26,22 +27,29 @@ export interface LineSettings {
   readonly monthlyQuota: number
 }
 
+/** A channel and what LINE remembers about it. */
 export interface Channel {
   readonly channelId: string
   channelSecret: string
-  /** By endpoint. */
+  /** The rate limits, by endpoint. */
   readonly buckets: Map<string, TokenBucket.TokenBucket>
-  /** By lower-case UUID, the oldest first. */
+  /** The accepted retry keys by lower-case UUID, the oldest first. */
   readonly retryKeys: Map<string, AcceptedRetryKey>
+  /** How many pushes were sent in `month`, which is the number of months since the year 0. */
   readonly sent: { month: number; count: number }
 }
 
+/** The channels that there are, and their secrets to begin with. */
+export type ChannelCredentials = ReadonlyArray<{ readonly channelId: string; readonly channelSecret: string }>
+
+/** The push that a retry key was accepted with. */
 export interface AcceptedRetryKey {
   readonly requestId: string
   readonly sentMessages: ReadonlyArray<SentMessage>
   readonly firstAt: number
 }
 
+/** A message of an accepted push. */
 export interface SentMessage {
   readonly id: string
   readonly quoteToken?: string
@@ -54,13 +62,17 @@ export interface SentMessage {
  * @category models
  */
 export interface AcceptedPush {
+  /** The channel that the token was issued to. */
   readonly channelId: string
+  /** The ID of the recipient. */
   readonly to: string
+  /** The messages, as they were sent. */
   readonly messages: ReadonlyArray<unknown>
-  /** The `x-line-request-id` it was accepted under. */
+  /** The `x-line-request-id` of the answer. */
   readonly requestId: string
+  /** The retry key in lower case. Absent if the push had none. */
   readonly retryKey?: string
-  /** In epoch milliseconds of the emulator's clock. */
+  /** When the push was accepted, in epoch milliseconds of the emulator's clock. */
   readonly at: number
 }
 
@@ -72,22 +84,21 @@ export interface AcceptedPush {
  */
 export type LineTokenKind = "stateless" | "v2.1" | "short-lived" | "long-lived"
 
+/** A token that was issued. */
 export interface Token {
   readonly token: string
   readonly kind: LineTokenKind
   readonly channel: Channel
   readonly issuedAt: number
-  /** `Infinity` for a long-lived token. */
+  /** When it expires; `Infinity` for a long-lived token. */
   readonly expiresAt: number
-  /** Identifies the token, not the key of its assertion; only v2.1 tokens have one. */
+  /** Identifies the token, not the key of its assertion. Only v2.1 tokens have one. */
   readonly keyId: string | undefined
   revoked: boolean
 }
 
-export const make = (
-  settings: LineSettings,
-  channels: ReadonlyArray<{ readonly channelId: string; readonly channelSecret: string }>
-): LineState => ({
+/** The state of an emulator that has just started. */
+export const make = (settings: LineSettings, channels: ChannelCredentials): LineState => ({
   settings,
   channels: new Map(
     channels.map(({ channelId, channelSecret }) => [
@@ -98,12 +109,11 @@ export const make = (
   keys: new Map(),
   tokens: new Map(),
   messages: Recent.make(),
-  // as LINE's own ids, too large for a JavaScript number
   lastMessageId: 461230966842064896n,
   maxTokens: minTokensKept
 })
 
-/** Takes one request out of the channel's bucket for the endpoint; `false` where the rate limit is exceeded. */
+/** Counts a request of a channel to an endpoint; `false` if it exceeds the rate limit. */
 export const withinRateLimit = (state: LineState, channel: Channel, endpoint: string, now: number): boolean => {
   const bucket =
     channel.buckets.get(endpoint) ??
@@ -117,6 +127,7 @@ export const withinRateLimit = (state: LineState, channel: Channel, endpoint: st
   return TokenBucket.take(bucket, now)
 }
 
+/** Issues a token. */
 export const issue = (
   state: LineState,
   options: Pick<Token, "kind" | "channel"> & { readonly lifetime: number },
@@ -136,18 +147,20 @@ export const issue = (
   return token
 }
 
-/** Issues a long-lived token, of which a channel has one: the previous one is revoked. */
+/** Issues a long-lived token. A channel has one such token, so the previous one is revoked. */
 export const issueLongLived = (state: LineState, channel: Channel, now: number): string => {
   liveTokensOf(state, channel, "long-lived", now).forEach(revoke)
   return issue(state, { kind: "long-lived", channel, lifetime: Number.POSITIVE_INFINITY }, now).token
 }
 
+/** Revokes a token, if there is one. */
 export const revoke = (token: Token | undefined): void => {
   if (token !== undefined) {
     token.revoked = true
   }
 }
 
+/** Whether a token is neither revoked nor expired. */
 export const isLive = (token: Token, now: number): boolean => !token.revoked && token.expiresAt > now
 
 /** A channel's live tokens, the oldest first. */
@@ -162,13 +175,13 @@ export const liveTokensOf = (
   now: number
 ): ReadonlyArray<Token> => liveTokens(state, channel, now).filter((token) => token.kind === kind)
 
-/** Seconds left, as LINE counts them. */
+/** The remaining lifetime in seconds, as LINE states it. */
 export const secondsLeft = (token: Token, now: number): number =>
   token.expiresAt === Number.POSITIVE_INFINITY ? longLivedExpiresIn : Math.floor((token.expiresAt - now) / 1000)
 
 const minTokensKept = 20_000
 
-/** A long-lived token does not expire; LINE's example of its `expires_in` is 99 years. */
+/** A long-lived token does not expire. LINE's example states 99 years as its `expires_in`. */
 const longLivedExpiresIn = 3_138_007_490
 
 const forgetDeadTokens = (state: LineState, now: number) => {
@@ -187,6 +200,6 @@ const jwsHeader = Buffer.from('{"alg":"HS256"}').toString("base64url")
 
 const jwsToken = () => `${jwsHeader}.${randomBytes(48).toString("base64url")}.${randomBytes(32).toString("base64url")}`
 
-/** Always with `+`, `/` and `=`: a client that does not encode them in a form is found out. */
+/** Always contains `+`, `/` and `=`, which a client has to encode in a form. */
 const base64Token = () =>
   Buffer.concat([randomBytes(123), Buffer.of(0xfb, 0xff, 0xfe), randomBytes(2)]).toString("base64")

@@ -3,12 +3,12 @@ import * as LineAssertion from "./lineAssertion.js"
 import { empty, json, type LineResponse, messageError, oauthError, parametersInvalid } from "./lineReply.js"
 import * as LineState from "./lineState.js"
 
-/** The fields of the form or the query. An empty field is not in it; the last one of a name counts. */
+/** The fields of a form or a query. Empty ones are left out, and the last one of a name counts. */
 type Fields = ReadonlyMap<string, string>
 
 type Endpoint = (state: LineState.LineState, fields: Fields, now: number) => LineResponse
 
-/** POST /v2/oauth/accessToken. Past 30 live tokens the oldest is revoked without a word. */
+/** POST /v2/oauth/accessToken. Past 30 live tokens the oldest is silently revoked. */
 const issueShortLived: Endpoint = (state, fields, now) => {
   const channelId = fields.get("client_id")
   const channelSecret = fields.get("client_secret")
@@ -36,7 +36,7 @@ const issueShortLived: Endpoint = (state, fields, now) => {
   })
 }
 
-/** POST /oauth2/v3/token, by secret or by assertion. No cap. */
+/** POST /oauth2/v3/token, with a secret or an assertion. There is no cap. */
 const issueStateless: Endpoint = (state, fields, now) => {
   if (!hasClientCredentialsGrant(fields)) {
     return parametersInvalid
@@ -59,7 +59,7 @@ const issueStateless: Endpoint = (state, fields, now) => {
   )
 }
 
-/** POST /oauth2/v2.1/token. Past 30 live tokens it refuses. */
+/** POST /oauth2/v2.1/token. Past 30 live tokens no more are issued. */
 const issueV21: Endpoint = (state, fields, now) => {
   if (!hasClientCredentialsGrant(fields)) {
     return parametersInvalid
@@ -129,7 +129,7 @@ const keyIds: Endpoint = (state, fields, now) =>
     )
   )
 
-/** POST /oauth2/v2.1/revoke. A token that is unknown, or another channel's, is no error and changes nothing. */
+/** POST /oauth2/v2.1/revoke. It succeeds without any effect for an unknown token and for one of another channel. */
 const revokeV21: Endpoint = (state, fields) => {
   const value = fields.get("access_token") ?? ""
   if (!isJws(value)) {
@@ -146,7 +146,7 @@ const revokeV21: Endpoint = (state, fields) => {
   return empty
 }
 
-/** LINE's token endpoints, by method and path. */
+/** The token endpoints, by method and path. */
 export const endpoints: ReadonlyMap<string, Endpoint> = new Map([
   ["POST /v2/oauth/accessToken", issueShortLived],
   ["POST /v2/oauth/verify", verify],
@@ -158,10 +158,11 @@ export const endpoints: ReadonlyMap<string, Endpoint> = new Map([
   ["POST /oauth2/v2.1/revoke", revokeV21]
 ])
 
+/** The fields of an encoded form or query. */
 export const parseFields = (encoded: string): Fields =>
   new Map(Array.from(new URLSearchParams(encoded)).filter(([, value]) => value !== ""))
 
-/** The channel that a request names, truthfully or not: its rate limit applies. */
+/** The channel that a request claims to be from, whose rate limit applies. */
 export const claimedChannel = (state: LineState.LineState, fields: Fields): LineState.Channel | undefined => {
   const keyId = LineAssertion.claimedKeyId(fields.get("client_assertion") ?? "")
   return (
@@ -171,7 +172,7 @@ export const claimedChannel = (state: LineState.LineState, fields: Fields): Line
   )
 }
 
-/** Of short-lived and of v2.1 tokens, each. */
+/** The cap of short-lived tokens, and that of v2.1 tokens. */
 const maxLiveTokens = 30
 
 const hasClientCredentialsGrant = (fields: Fields) => fields.get("grant_type") === "client_credentials"

@@ -8,15 +8,15 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /**
- * Serves an app on a free port of 127.0.0.1 until the scope closes, and gives its URL. Closing does not wait for
- * clients: it breaks their connections, kept alive or hung, and returns when the last one is gone.
+ * Serves an app on a free port of 127.0.0.1 until the scope closes, and gives its URL. Closing does not wait for clients:
+ * it breaks all connections, and returns when the last one is gone.
  */
 export const serve = <E>(app: HttpApp.Default<E>): Effect.Effect<string, ServeError, Scope.Scope> =>
   Effect.gen(function* () {
     const server = createServer()
-    // not HttpServer.serve: it takes over requests with an Upgrade header, which then lose their body
+    // Not with HttpServer.serve, which takes over requests with an Upgrade header: they would lose their body.
     const handler = yield* NodeHttpServer.makeHandler(app).pipe(
-      // the traces are the user's, and an access token in a query would end up in them
+      // Traces are for the application that is tested, and an access token in a query would end up in them.
       Effect.locally(HttpMiddleware.currentTracerDisabledWhen, () => true)
     )
     server.on("request", handler)

@@ -1,12 +1,11 @@
-/**
- * The latest entries of a log. Bounded by number and by size, so that a soak test does not fill the memory with bodies.
- */
+/** The latest entries of a log. Their number and size are bounded, so that a soak test does not run out of memory. */
 export interface Recent<A> {
   readonly add: (entry: A, size: number) => void
   readonly all: () => ReadonlyArray<A>
   readonly clear: () => void
 }
 
+/** A log without entries. */
 export const make = <A>(): Recent<A> => {
   let entries: Array<{ readonly entry: A; readonly size: number }> = []
   let total = 0
@@ -28,5 +27,5 @@ export const make = <A>(): Recent<A> => {
 
 const maxEntries = 10_000
 
-/** In characters. */
+/** In characters, of all entries. */
 const maxTotalSize = 64 * 1024 * 1024

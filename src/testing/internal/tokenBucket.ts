@@ -1,16 +1,15 @@
-/**
- * LINE limits requests by token bucket. The bucket holds one second's worth of requests, and at least one.
- */
+/** A token bucket, which limits requests. It holds as many as may be sent in a second, and at least one. */
 export interface TokenBucket {
   readonly perSecond: number
   level: number
-  /** When `level` was last brought up to date, epoch milliseconds. */
+  /** When `level` was last updated, in epoch milliseconds. */
   at: number
 }
 
+/** A full bucket. */
 export const make = (perSecond: number, now: number): TokenBucket => ({ perSecond, level: size(perSecond), at: now })
 
-/** Takes one request out of the bucket; `false` where there is none left. */
+/** Takes one request out of the bucket; `false` if there is none left. */
 export const take = (bucket: TokenBucket, now: number): boolean => {
   if (bucket.perSecond === Number.POSITIVE_INFINITY) {
     return true

@@ -1,0 +1,90 @@
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Redacted from "effect/Redacted"
+import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
+import { IssueError } from "../../TokenError.js"
+import { isBlank } from "../options.js"
+
+/** What an issued token is checked against; instants and durations are milliseconds. */
+export interface Terms {
+  /** The clock before the request. */
+  readonly startedAt: number
+  readonly now: number
+  readonly leeway: number
+  readonly defaultLifetime: Duration.DurationInput | undefined
+  /** The generation that the token gets. */
+  readonly generation: number
+  /** The token that was invalidated last, which must not come back. */
+  readonly invalidated: Redacted.Redacted<string> | undefined
+}
+
+const tenYears = Duration.toMillis("3650 days")
+
+/** Turns what an issuer returned into the token of the cache, or says why it cannot be used, without printing it. */
+export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<AccessToken, IssueError> => {
+  if (!isIssuedToken(issued)) {
+    return invalid("the issuer did not return an IssuedToken")
+  }
+  if (terms.invalidated !== undefined && isSame(terms.invalidated, issued.accessToken)) {
+    return invalid("the issuer returned the token that was just invalidated")
+  }
+  const from = issuedAtOf(issued, terms)
+  const lifetime = lifetimeOf(issued, from, terms.defaultLifetime)
+  if (lifetime === undefined) {
+    return invalid("the token has no lifetime: give the source a defaultLifetime")
+  }
+  if (!(lifetime > 0)) {
+    return invalid("the token's lifetime is not a positive duration")
+  }
+  const capped = Math.min(lifetime, tenYears)
+  const expiresAt = Math.ceil(from + capped)
+  const usableUntil = Math.ceil(from + capped - Math.min(terms.leeway, capped / 10))
+  if (usableUntil <= terms.now) {
+    return invalid("the token had already expired when it arrived")
+  }
+  return Either.right({
+    accessToken: issued.accessToken,
+    issuedAt: from,
+    expiresAt,
+    usableUntil,
+    generation: terms.generation,
+    ...(typeof issued.keyId === "string" ? { keyId: issued.keyId } : undefined),
+    ...(typeof issued.scope === "string" ? { scope: issued.scope } : undefined)
+  })
+}
+
+export const isSame = (one: Redacted.Redacted<string>, other: Redacted.Redacted<string>): boolean =>
+  Equal.equals(one, other)
+
+const invalid = (message: string) => Either.left(new IssueError({ reason: "InvalidResponse", message }))
+
+// An issuer written in JavaScript, or behind a cast, can return anything.
+const isIssuedToken = (issued: unknown): issued is IssuedToken =>
+  typeof issued === "object" &&
+  issued !== null &&
+  "accessToken" in issued &&
+  Redacted.isRedacted(issued.accessToken) &&
+  !isBlank(Redacted.value(issued.accessToken))
+
+/** Never in the future: the clock of the process that issued the token may be ahead. */
+const issuedAtOf = ({ issuedAt }: IssuedToken, { now, startedAt }: Terms): number =>
+  Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), now) : startedAt
+
+const lifetimeOf = (
+  { expiresAt, expiresIn }: IssuedToken,
+  from: number,
+  defaultLifetime: Duration.DurationInput | undefined
+): number | undefined =>
+  expiresIn !== undefined
+    ? toMillis(expiresIn)
+    : expiresAt !== undefined
+      ? expiresAt - from
+      : defaultLifetime === undefined
+        ? undefined
+        : toMillis(defaultLifetime)
+
+const toMillis = (duration: unknown): number => {
+  const decoded = Duration.decodeUnknown(duration)
+  return decoded._tag === "Some" ? Duration.toMillis(decoded.value) : Number.NaN
+}

@@ -1,0 +1,136 @@
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { AccessToken } from "../../IssuedToken.js"
+import { InvalidOptions } from "../../TokenError.js"
+import type { TokenSource } from "../../TokenSource.js"
+import { issueErrorOf } from "../issueErrorOf.js"
+import * as Attempt from "./attempt.js"
+import { annotated, type Cache } from "./cache.js"
+import * as Entry from "./entry.js"
+import { timeoutRealTime } from "./time.js"
+import * as TokenState from "./tokenState.js"
+import * as Unavailable from "./tokenUnavailable.js"
+
+/** Adds a token to the cache, due at once, unless its name is taken. */
+export const add = <E, R>(
+  cache: Cache,
+  name: string,
+  source: TokenSource<E, R>
+): Effect.Effect<Entry.Entry, InvalidOptions, R> =>
+  Effect.flatMap(Effect.context<R>(), (context) =>
+    cache.entries.has(name)
+      ? Effect.fail(nameTaken(name))
+      : // The type parameters end here: the context holds what this very source needs.
+        Effect.succeed(insert(cache, name, source, context as Context.Context<unknown>))
+  )
+
+const nameTaken = (name: string) =>
+  new InvalidOptions({
+    token: name,
+    option: "name",
+    message: `"${name}" is in this cache already: give each token a name of its own`
+  })
+
+/**
+ * Adds a token under a name that is free. With a `timeToLive`, in milliseconds, it is removed when it has not been read
+ * for that long.
+ */
+export const insert = (
+  cache: Cache,
+  name: string,
+  source: TokenSource<unknown, unknown>,
+  context: Context.Context<unknown>,
+  timeToLive?: number
+): Entry.Entry => {
+  const entry = Entry.make(name, source, context, cache.now(), timeToLive)
+  cache.entries.set(name, entry)
+  cache.sharing.add(entry)
+  if (entry.idle !== undefined) {
+    cache.tenants.add(entry)
+  }
+  cache.update(entry, cache.isClosed() ? TokenState.stopped(entry.state) : entry.state)
+  cache.wake()
+  return entry
+}
+
+export const remove = (cache: Cache, entry: Entry.Entry): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (entry.state.stopped) {
+      return Effect.void
+    }
+    const stopped = stop(cache, entry)
+    cache.entries.delete(entry.name)
+    cache.tenants.delete(entry)
+    cache.sharing.remove(entry)
+    cache.wake()
+    cache.publish({ _tag: "Dropped", name: entry.name, at: cache.now() })
+    const interrupted = stopped.fiber === undefined ? Effect.void : cache.fibers.interrupt([stopped.fiber])
+    return Effect.zipRight(interrupted, revoke(stopped))
+  })
+
+/** Fails all waiting readers, ends all fibers and streams, and revokes the tokens whose sources say how. */
+export const close = (cache: Cache): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    cache.close()
+    const all = Array.from(cache.entries.values(), (entry) => stop(cache, entry))
+    return Effect.gen(function* () {
+      yield* cache.fibers.interruptAll
+      cache.events.unsafeOffer(Option.none())
+      yield* Effect.forEach(all, showLastState, { discard: true })
+      yield* Effect.forEach(all.filter(isRevocable), revoke, { concurrency: "unbounded", discard: true })
+    })
+  })
+
+interface Stopped {
+  readonly entry: Entry.Entry
+  readonly fiber: Fiber.RuntimeFiber<unknown> | undefined
+  /** The token to revoke. */
+  readonly token: AccessToken | undefined
+}
+
+const stop = (cache: Cache, entry: Entry.Entry): Stopped => {
+  const { attempt, state } = entry
+  if (attempt !== undefined) {
+    cache.permits.release(attempt)
+    entry.attempt = undefined
+  }
+  cache.update(entry, TokenState.stopped(state))
+  Attempt.complete(cache, entry, () => Exit.fail(Unavailable.closed(entry)))
+  // A shared token is not revoked, because others use it.
+  const own = state.expired || cache.sharing.stateOf(entry) === "shared" ? undefined : state.token
+  return { entry, fiber: attempt?.fiber, token: own }
+}
+
+const showLastState = ({ entry: { observed, state } }: Stopped) =>
+  observed === undefined ? Effect.void : SubscriptionRef.set(observed, state)
+
+const isRevocable = ({ entry, token }: Stopped) => entry.source.revoke !== undefined && token !== undefined
+
+const revokeTimeout = Duration.seconds(5)
+
+/** Gives the last token back to its issuer, if the source says how. */
+const revoke = ({ entry, token }: Stopped): Effect.Effect<void> => {
+  const { revoke } = entry.source
+  return revoke === undefined || token === undefined
+    ? Effect.void
+    : // What throws before there is an effect is a failure to revoke as well.
+      Effect.suspend(() => revoke(token)).pipe(
+        Effect.scoped,
+        Effect.provide(entry.context),
+        Effect.exit,
+        timeoutRealTime(revokeTimeout),
+        Effect.flatMap((exit) =>
+          exit !== undefined && Exit.isSuccess(exit)
+            ? Effect.void
+            : Effect.logWarning(
+                `Could not revoke the token: ${exit === undefined ? "it took too long" : issueErrorOf(exit.cause, "revoke").message}`
+              )
+        ),
+        (log) => annotated(entry, log)
+      )
+}

@@ -1,0 +1,146 @@
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { InvalidOptions } from "../TokenError.js"
+import type * as TokenSource from "../TokenSource.js"
+import { TokenStore } from "../TokenStore.js"
+import * as Cache from "./cache/cache.js"
+import * as Membership from "./cache/membership.js"
+import * as Reader from "./cache/reader.js"
+import * as RefreshLoop from "./cache/refreshLoop.js"
+import * as Service from "./cache/service.js"
+import * as Sharing from "./cache/sharing.js"
+import * as Source from "./cache/source.js"
+import * as Tenants from "./cache/tenants.js"
+import { invalidCount, invalidDuration } from "./options.js"
+import * as SharedTokens from "./sharing/sharedToken.js"
+import * as StoreSharing from "./sharing/sharing.js"
+import * as StoreSync from "./sharing/storeSync.js"
+
+/**
+ * Options of a cache; all of them have a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenCacheOptions {
+  /**
+   * Whether the layer waits for the first attempt of each token. With `"sync"` it does, and fails with
+   * `TokenUnavailable` if one of them fails; with `"async"` the layer is there at once, and the first readers wait.
+   * Default: `"async"`.
+   */
+  readonly prefetch?: "async" | "sync" | undefined
+  /** How long a reader waits while there is no usable token. Default: 5 seconds. */
+  readonly readTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long before its expiry a token is no longer handed out, so that it is still valid when it reaches the API; at
+   * most a tenth of its lifetime. Default: 5 seconds.
+   */
+  readonly leeway?: Duration.DurationInput | undefined
+  /** How many attempts to issue a token run at once. Attempts that a reader waits for are not counted. Default: 16. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * Options of `TokenCache.layerLookup`, besides those of every cache.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LookupOptions extends Omit<TokenCacheOptions, "prefetch"> {
+  /** How long a token is kept after its last read. Default: 1 hour. */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * How many tokens are kept. Past it the token that was read least recently is dropped, and tokens whose issuer is
+   * failing are dropped last; a token that somebody waits for stays. Default: 10,000.
+   */
+  readonly capacity?: number | undefined
+}
+
+/**
+ * A source, or an effect that makes one when the layer is built.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AnySource =
+  | TokenSource.TokenSource<unknown, unknown>
+  | Effect.Effect<TokenSource.TokenSource<unknown, unknown>, unknown, unknown>
+
+/** A cache of the tokens of these sources. */
+export const make = (
+  sources: Readonly<Record<string, AnySource>>,
+  options: TokenCacheOptions
+): Effect.Effect<Service.TokenCacheService, unknown, unknown> =>
+  Effect.gen(function* () {
+    const cacheOptions = yield* validate(options)
+    const made = yield* Effect.forEach(Object.entries(sources), ([name, source]) =>
+      Effect.map(Source.make(name, source), (source) => [name, source] as const)
+    )
+    const cache = yield* open(cacheOptions)
+    const entries = yield* Effect.forEach(made, ([name, source]) => Membership.add(cache, name, source))
+    if (options.prefetch === "sync") {
+      yield* Effect.forEach(entries, (entry) => Reader.first(cache, entry), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    }
+    return Service.make(cache)
+  })
+
+/** A cache of tokens that are made when they are first read. */
+export const makeLookup = <E1, R1, E, R>(
+  lookup: (name: string) => Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>,
+  options: LookupOptions
+): Effect.Effect<Service.TokenCacheService, InvalidOptions, R | R1 | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { capacity = 10_000, idleTimeToLive = "1 hour" } = options
+    const cacheOptions = yield* validate(options)
+    const invalid = invalidDuration("idleTimeToLive", idleTimeToLive) ?? invalidCount("capacity", capacity)
+    if (invalid !== undefined) {
+      return yield* invalid
+    }
+    const cache = yield* open(cacheOptions)
+    const tenants = Tenants.make(cache, {
+      idleTimeToLive: Duration.toMillis(idleTimeToLive),
+      capacity,
+      lookup: (name) => Source.make(name, lookup(name)),
+      // As in Membership.add.
+      context: (yield* Effect.context<R | R1>()) as Context.Context<unknown>
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(tenants.close))
+    return Service.make(cache, tenants)
+  })
+
+/** An empty cache, which keeps what is added to it fresh until the scope closes. */
+const open = (options: Cache.Options): Effect.Effect<Cache.Cache, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const store = yield* Effect.serviceOption(TokenStore)
+    const shared = Option.getOrUndefined(Option.map(store, SharedTokens.make))
+    const cache = yield* Cache.make(options, (cache) =>
+      shared === undefined ? Sharing.none : StoreSharing.make(cache, shared)
+    )
+    yield* Effect.forkScoped(Effect.interruptible(RefreshLoop.run(cache)))
+    if (shared !== undefined) {
+      yield* Effect.interruptible(StoreSync.run(cache, shared))
+    }
+    yield* Effect.addFinalizer(() => Membership.close(cache))
+    return cache
+  })
+
+const validate = (options: TokenCacheOptions): Effect.Effect<Cache.Options, InvalidOptions> => {
+  const { concurrency = 16, leeway = "5 seconds", readTimeout = "5 seconds" } = options
+  const invalid =
+    invalidDuration("readTimeout", readTimeout) ??
+    invalidDuration("leeway", leeway) ??
+    invalidCount("concurrency", concurrency)
+  return invalid === undefined
+    ? Effect.succeed({
+        readTimeout: Duration.toMillis(readTimeout),
+        leeway: Duration.toMillis(leeway),
+        concurrency
+      })
+    : Effect.fail(invalid)
+}
