@@ -1,6 +1,7 @@
 import { Clock, Effect } from "effect"
 import { TokenCache } from "effect-token-cache"
 import * as Issuer from "../support/issuer.js"
+import { quiet } from "../support/logs.js"
 
 // Reads all the time, in a loop that runs before timers do, and prints each token that is new, and each that has expired.
 const issuer = Issuer.scripted(Issuer.succeed("3 seconds"))
@@ -24,5 +25,6 @@ Effect.gen(function* () {
   }
 }).pipe(
   Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, refreshBefore: "1 millis", jitter: 0 } })),
+  Effect.provide(quiet),
   Effect.runPromise
 )
