@@ -21,15 +21,17 @@ import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
 export type { TokenCacheService } from "./internal/cache/service.js"
 export type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
 
-/** What making the source can fail with. */
+/** The errors that the making of a source can fail with. */
 type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
-/** What making the source and issuing its tokens need. */
+/** The services that the making of a source and the issuing of its tokens need. */
 type SourceContext<S> = S extends Effect.Effect<infer A, infer _E, infer R> ? R | IssueContext<A> : IssueContext<S>
 
 type IssueContext<S> = S extends TokenSource.TokenSource<infer _E, infer R> ? R : never
 
-/** Brings back the check for unknown options, which inferring the sources one by one switches off. */
+/**
+ * Makes the compiler reject unknown options again: it does not check for them where it infers each source by itself.
+ */
 type NoExcess<S> = {
   readonly [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer _R>
     ? S[K]
@@ -37,8 +39,8 @@ type NoExcess<S> = {
 }
 
 /**
- * Named access tokens, always warm. Provide a layer once, at the edge of the app, and read with
- * `TokenCache.token(name)`.
+ * Keeps named access tokens warm. Provide one of its layers once, at the edge of your app, and read a token with
+ * `TokenCache.token(name)`. The cache issues the next token before the current one expires.
  *
  * @example
  * ```ts
@@ -65,16 +67,31 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   TokenCacheService
 >() {
   /**
-   * Keeps a token per source fresh for as long as the layer's scope is open. `R` is what the issuers need, `E` what
-   * making the sources can fail with; the names and options are checked before anything is issued.
+   * Makes a cache that keeps one token for each source warm, for as long as the layer's scope is open. A source is a
+   * `TokenSource`, or an `Effect` that makes one and is run once when the layer is built. Its key is the name of the
+   * token.
    *
-   * Keep the layer in a constant and provide it once: each `Effect.provide` of it builds a cache of its own, and of two
-   * `TokenCache.layer`s that are merged only one stays. A module that brings its own token uses {@link layerToken}.
+   * The layer is there at once and does not wait for the issuers. It fails with `InvalidOptions`, before any request,
+   * if an option cannot work, and with whatever the making of a source fails with. It needs what the issuers need.
+   *
+   * If there is a `TokenStore` in the context, the cache shares its tokens through it.
+   *
+   * Keep the layer in a constant and provide it once, because each `Effect.provide` of it builds a cache of its own. Of
+   * two `TokenCache.layer`s that are merged, only one is used; a module that brings its own token uses {@link
+   * layerToken}.
    */
   static layer<const S extends Readonly<Record<string, AnySource>>>(
     sources: S & NoExcess<S>,
-    options?: TokenCacheOptions & { readonly prefetch?: "async" | undefined }
+    options?: TokenCacheOptions & {
+      /** With `"async"`, the layer does not wait for the first attempts. Default: `"async"`. */
+      readonly prefetch?: "async" | undefined
+    }
   ): Layer.Layer<TokenCache, InvalidOptions | SourceError<S[keyof S]>, Exclude<SourceContext<S[keyof S]>, Scope.Scope>>
+  /**
+   * Makes a cache that keeps one token for each source warm, for as long as the layer's scope is open. With the option
+   * `prefetch: "sync"`, the layer waits for the first attempt of each token, and fails with `TokenUnavailable` if one
+   * of them fails. In all other respects it is the layer without that option.
+   */
   static layer<const S extends Readonly<Record<string, AnySource>>>(
     sources: S & NoExcess<S>,
     options: TokenCacheOptions
@@ -91,11 +108,15 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Tokens that are made when they are first read, such as one per tenant. `lookup` gives the source of a name; readers
-   * at the same time share one lookup. It runs in a scope of its own, for at most 30 seconds, and a lookup that fails is
-   * not kept: the read fails with `TokenUnavailable`, reason `UnknownName` if the lookup failed with
-   * `NoSuchElementException` and `IssueFailed` otherwise, and the next read looks up again. `status`, `changes` and
-   * `invalidate` know the names that are in the cache, and look nothing up.
+   * Makes a cache whose tokens are added when they are first read, such as one token for each tenant of your app.
+   * `lookup` gives the source of a name. Readers of a name at the same time share one lookup. It runs in a scope of its
+   * own and may take 30 seconds. The options say when a token is dropped again.
+   *
+   * If a lookup fails, the read fails with `TokenUnavailable`. Its reason is `UnknownName` if the lookup failed with
+   * `NoSuchElementException`, and `IssueFailed` otherwise. The failure is not kept: the next read looks the name up
+   * again.
+   *
+   * `status`, `changes` and `invalidate` know only the names that are in the cache, and look nothing up.
    *
    * @example
    * ```ts
@@ -118,7 +139,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     return Layer.scoped(TokenCache, Cache.makeLookup(lookup, options))
   }
 
-  /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */
+  /** Makes a cache of fixed tokens, by their names, for the tests of an app. `invalidate` leaves them as they are. */
   static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
     const sources = Object.entries(tokens).map(([name, accessToken]) => [
       name,
@@ -130,7 +151,10 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     )
   }
 
-  /** Adds a token to the `TokenCache` in the context for as long as the layer is in use: see {@link register}. */
+  /**
+   * Adds a token to the `TokenCache` in the context, for as long as the layer is in use, so that a module can bring its
+   * own token. The layer fails with `InvalidOptions` if the name is taken or an option cannot work.
+   */
   static layerToken<E1, R1, E = never, R = never>(
     name: string,
     source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
@@ -139,8 +163,9 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Adds a token for as long as the scope is open. Fails with `InvalidOptions` if the name is taken or an option is
-   * wrong.
+   * Adds a token to the `TokenCache` in the context, for as long as the scope is open. It fails with `InvalidOptions`
+   * if the name is taken or an option cannot work. When the scope closes, the token is dropped, and revoked if its
+   * source says how.
    */
   static register<E1, R1, E = never, R = never>(
     name: string,
@@ -150,21 +175,28 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * A usable token. At once if there is one, whatever the issuer is doing; otherwise it waits for the attempt that is
-   * running, for at most `readTimeout`, or fails at once while the cache backs off. Interrupting it leaves the attempt
-   * alone.
+   * Gives a usable token. If there is one, it does so at once, whatever the issuer is doing. Otherwise it waits for an
+   * attempt, for at most `readTimeout` (5 seconds by default), or fails at once while the cache backs off. It fails
+   * with `TokenUnavailable`. Interrupting it does not interrupt the attempt.
    */
   static token(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
     // One operation instead of the three of `flatMap(TokenCache, ...)`: this is the hot path.
     return Effect.withFiberRuntime((fiber) => Context.unsafeGet(fiber.currentContext, TokenCache).token(name))
   }
 
-  /** The same with lifetime, generation, scope and key id. */
+  /**
+   * Gives a usable token together with its lifetime, generation, scope and key id. It waits and fails as {@link token}
+   * does.
+   */
   static accessToken(name: string): Effect.Effect<IssuedToken.AccessToken, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.accessToken(name))
   }
 
-  /** Looks a name up once and gives the effect that reads it, for hot loops. */
+  /**
+   * Looks a name up once and gives the effect that reads its token, for hot loops. It fails with `TokenUnavailable` of
+   * reason `UnknownName` if the name is not in the cache. The effect that it gives waits and fails as {@link token}
+   * does.
+   */
   static reader(
     name: string
   ): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable, TokenCache> {
@@ -172,39 +204,52 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Issues a token now and gives it. Callers at the same time, and an attempt that is running, share one issue. It
-   * overrides a back-off but not a Retry-After. If it fails, the old token stays.
+   * Issues a token now and gives it. Callers at the same time share one issue, also with an attempt that is running
+   * already. It overrides a back-off but not a Retry-After, and waits for as long as the attempt may take. If it fails
+   * with `TokenUnavailable`, the current token stays.
    */
   static refresh(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.refresh(name))
   }
 
   /**
-   * Reports that a token is refused. If it is still the current one it is dropped and a new one is issued; a report
-   * about an older token changes nothing, and neither does an unknown name. The first report issues at once. Another
-   * one within `retryAfter` of the issue, or during a back-off, counts as a failed attempt.
+   * Reports that a token must not be used any more, for example because an API refused it. If it is the current token,
+   * it is dropped, and a new one is issued at once. If that one is reported as well within `retryAfter` of its issue,
+   * or if the cache backs off already, the report counts as a failed attempt, and the next attempt starts only after a
+   * delay. A report about an older token, or about a name that is not in the cache, changes nothing.
    */
   static invalidate(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.invalidate(name, token))
   }
 
-  /** The state of one token. */
+  /**
+   * Gives the status of one token, computed from the clock at this moment. It fails with `TokenUnavailable` of reason
+   * `UnknownName` if the name is not in the cache.
+   */
   static status(name: string): Effect.Effect<TokenStatus, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.status(name))
   }
 
-  /** The state of each token. */
+  /** Gives the status of each token in the cache, computed from the clock at this moment. */
   static readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>, never, TokenCache> = Effect.flatMap(
     TokenCache,
     (cache) => cache.statuses
   )
 
-  /** The states of one token, the current one first; who is slow sees the latest. Ends when the layer closes. */
+  /**
+   * Streams the status of one token: the current status first, and then a new one after each change, also when the
+   * token expires. A slow consumer misses statuses, but always gets the latest. The stream ends when the token is
+   * dropped or the layer closes, with the status `stopped`. It fails with `TokenUnavailable` if the name is not in the
+   * cache.
+   */
   static changes(name: string): Stream.Stream<TokenStatus, TokenUnavailable, TokenCache> {
     return Stream.unwrap(Effect.map(TokenCache, (cache) => cache.changes(name)))
   }
 
-  /** What happens to all tokens; who is slow loses the oldest past 256. Ends when the layer closes. */
+  /**
+   * Streams what happens to all tokens of the cache, from the moment of the subscription. A consumer that is more than
+   * 256 events behind loses the oldest ones. The stream ends when the layer closes.
+   */
   static readonly events: Stream.Stream<TokenEvent, never, TokenCache> = Stream.unwrap(
     Effect.map(TokenCache, (cache) => cache.events)
   )
