@@ -86,6 +86,9 @@ export const make = (options: RefreshPolicyOptions = {}): Schedule.Schedule<Dura
 export const defaultRetryAfter: Duration.Duration = Duration.seconds(30)
 
 /** @internal */
+export const defaultMaxRetryAfter: Duration.Duration = Duration.minutes(5)
+
+/** @internal */
 export const invalidOption = (options: RefreshPolicyOptions, token?: string): InvalidOptions | undefined => {
   const jitter = options.jitter
   if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
@@ -114,7 +117,7 @@ interface Settings {
 const toSettings = (options: RefreshPolicyOptions): Settings => ({
   refreshBefore: options.refreshBefore === undefined ? undefined : Duration.toMillis(options.refreshBefore),
   retryAfter: Duration.toMillis(options.retryAfter ?? defaultRetryAfter),
-  maxRetryAfter: Duration.toMillis(options.maxRetryAfter ?? "5 minutes"),
+  maxRetryAfter: Duration.toMillis(options.maxRetryAfter ?? defaultMaxRetryAfter),
   jitter: options.jitter ?? 0.1
 })
 

@@ -118,7 +118,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     return Layer.scoped(TokenCache, Cache.makeLookup(lookup, options))
   }
 
-  /** A layer of fixed tokens, for the tests of an app. `invalidate` leaves them as they are. */
+  /** A layer of fixed tokens, for the tests of an app. `invalidate` and `unauthorized` leave them as they are. */
   static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
     const sources = Object.entries(tokens).map(([name, accessToken]) => [
       name,
@@ -126,7 +126,12 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     ])
     return Layer.map(
       Layer.orDie(TokenCache.layer(Object.fromEntries(sources) as FixedSources, { prefetch: "sync" })),
-      (context) => Context.make(TokenCache, { ...Context.get(context, TokenCache), invalidate: () => Effect.void })
+      (context) =>
+        Context.make(TokenCache, {
+          ...Context.get(context, TokenCache),
+          invalidate: () => Effect.void,
+          unauthorized: () => Effect.void
+        })
     )
   }
 
@@ -180,12 +185,25 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Reports that a token is refused. If it is still the current one it is dropped and a new one is issued; a report
-   * about an older token changes nothing, and neither does an unknown name. The first report issues at once. Another
-   * one within `retryAfter` of the issue, or during a back-off, counts as a failed attempt.
+   * Reports that a token must not be used again, because it was leaked or revoked, say. If it is still the current one it
+   * is dropped, and a new one is issued at once; a report about an older token changes nothing, and neither does an unknown
+   * name. If the new token is invalidated as well, the next issue backs off, and readers fail meanwhile: each such report
+   * in a row doubles the pause, up to an hour, until a token has been in use for `maxRetryAfter`. During a back-off the
+   * token is dropped, and the back-off goes on. Where an API has answered 401, use {@link unauthorized}.
    */
   static invalidate(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.invalidate(name, token))
+  }
+
+  /**
+   * Reports that an API answered 401 to a token, as `BearerClient` does by itself. The first report drops the token, if it
+   * is still the current one, and a new one is issued at once. If the new token is refused as well, it is kept: one caller's
+   * 401 is no reason to take the token from all others. The state is `degraded` then, the next issue backs off, each time
+   * for twice as long, up to an hour, until a token has been in use for `maxRetryAfter` without a report, and further
+   * reports change nothing meanwhile. A token is kept as well while the issuer fails, as no other can be had.
+   */
+  static unauthorized(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.unauthorized(name, token))
   }
 
   /** The state of one token. */

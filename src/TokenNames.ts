@@ -43,6 +43,8 @@ export interface TokenNames<Name extends string> {
   readonly refresh: (name: Name) => Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable, TokenCache>
   /** See `TokenCache.invalidate`. */
   readonly invalidate: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
+  /** See `TokenCache.unauthorized`. */
+  readonly unauthorized: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
   /** See `TokenCache.status`. */
   readonly status: (name: Name) => Effect.Effect<TokenStatus, KnownTokenUnavailable, TokenCache>
   /** See `TokenCache.changes`. */
@@ -81,6 +83,7 @@ export const make = <Name extends string = never>(): TokenNames<Name> => ({
   reader: (name) => Effect.map(known(TokenCache.reader(name)), known),
   refresh: (name) => known(TokenCache.refresh(name)),
   invalidate: (name, token) => TokenCache.invalidate(name, token),
+  unauthorized: (name, token) => TokenCache.unauthorized(name, token),
   status: (name) => known(TokenCache.status(name)),
   changes: (name) =>
     Stream.catchAll(TokenCache.changes(name), (error) => (isKnown(error) ? Stream.fail(error) : Stream.die(error)))
