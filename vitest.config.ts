@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { missingParts } from "./test/support/missingParts.js"
 import tsconfig from "./tsconfig.json" with { type: "json" }
 
 const path = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -13,7 +14,9 @@ const alias = (index: string) =>
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
+    // Only for what hangs: a machine that is busy with other work passes as well.
+    testTimeout: 60_000,
+    reporters: ["default", missingParts()],
     // Many tests wait for timers and for processes of their own.
     maxWorkers: 2,
     minWorkers: 1,

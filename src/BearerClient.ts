@@ -125,13 +125,14 @@ export const make = (
  * `HttpClient`, whose parent is the span in which this effect ran.
  *
  * If the cache has no token, a call is rejected with a `TypeError` that has the `TokenUnavailable` as its cause. No error
- * and no response holds the token. An element of `origins` that is not an origin, or an empty list, is a defect:
- * `InvalidOptions`.
+ * and no response holds the token, unless a `FetchHttpClient.Fetch` of your own puts it there. An element of `origins` that
+ * is not an origin, or an empty list, is a defect: `InvalidOptions`.
  *
  * Its limits:
  *
  * - The body is read into memory, so that it can be sent again after a 401 or a redirect. A stream that is given as
- *   `init.body` is not: it is sent once, and a 401 is the answer.
+ *   `init.body` is not: it is sent once, and a 401 is the answer. (The `fetch` of Node.js 24.14 and 24.15 rejects such a
+ *   call instead, see nodejs/undici#5018.)
  * - `integrity` applies to every answer, including a redirect and a 401.
  * - Browsers are not supported: their `fetch` does not show where a redirect leads.
  *

@@ -1,59 +1,66 @@
 /**
- * What an issuer returns.
+ * Access tokens: as an issuer hands them out, and as the cache keeps them.
  *
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
+import { redacted } from "./internal/options.js"
 import { IssueError } from "./TokenError.js"
 
 /**
- * A token as its issuer hands it out. The cache turns it into an {@link AccessToken} once it has checked the lifetime.
+ * A token as its issuer hands it out. The cache checks its lifetime and turns it into an {@link AccessToken}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface IssuedToken {
+  /** The access token itself (RFC 6749 section 1.4). */
   readonly accessToken: Redacted.Redacted<string>
   /**
-   * When it was issued, in epoch milliseconds, for a token that was not issued by the attempt that returns it: one out of a
-   * store. Default: the clock just before the request.
+   * When the token was issued, in epoch milliseconds. It is for a token that the attempt did not issue itself, such as one
+   * that comes out of a store. Default: the clock just before the attempt.
    */
   readonly issuedAt?: number | undefined
-  /** The lifetime, counted from `issuedAt`. */
+  /** The lifetime, counted from `issuedAt`. Default: until `expiresAt`, or else the `defaultLifetime` of the source. */
   readonly expiresIn?: Duration.DurationInput | undefined
-  /** The end of the lifetime in epoch milliseconds, used when there is no `expiresIn`. */
+  /** When the token expires, in epoch milliseconds. It is used only if there is no `expiresIn`. Default: none. */
   readonly expiresAt?: number | undefined
-  /** The issuer's id of the token or of its key, where it has one (LINE v2.1 `key_id`). */
+  /** The issuer's id of the token or of its key, such as the `key_id` of a LINE v2.1 token. Default: none. */
   readonly keyId?: string | undefined
-  /** The granted scope (RFC 6749 section 5.1). */
+  /** The scope that was granted (RFC 6749 section 5.1), if the issuer states it. */
   readonly scope?: string | undefined
 }
 
 /**
- * A token in the cache. Instants are epoch milliseconds.
+ * A token in the cache.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AccessToken {
+  /** The access token itself (RFC 6749 section 1.4). */
   readonly accessToken: Redacted.Redacted<string>
-  /** The clock just before the request that issued it, if the issuer does not say otherwise. */
+  /** When it was issued, in epoch milliseconds: the clock just before the attempt, unless the issuer says otherwise. */
   readonly issuedAt: number
+  /** When it expires, in epoch milliseconds. */
   readonly expiresAt: number
-  /** The cache gives it to readers before this instant: `expiresAt` less the leeway. */
+  /** Until when the cache gives it to readers, in epoch milliseconds: `expiresAt` less the leeway. */
   readonly usableUntil: number
-  /** How many tokens of this name this cache has seen issued, this one included. */
+  /** How many tokens of this name the cache has seen issued, including this one. */
   readonly generation: number
+  /** The issuer's id of the token or of its key, such as the `key_id` of a LINE v2.1 token. */
   readonly keyId?: string | undefined
+  /** The scope that was granted (RFC 6749 section 5.1), if the issuer states it. */
   readonly scope?: string | undefined
 }
 
 /**
- * Makes an {@link IssuedToken}. It cannot fail: the cache checks the lifetime, and takes the source's `defaultLifetime`
- * where none is given. A number in `expiresIn` is milliseconds, as everywhere in Effect; for an OAuth answer, whose
- * `expires_in` is seconds, use {@link fromOAuth}.
+ * Makes an {@link IssuedToken} from a token that an issuer has given. It cannot fail: the cache checks the lifetime. A
+ * number as `expiresIn` is milliseconds, as everywhere in Effect. For an OAuth answer, whose `expires_in` is in seconds,
+ * use {@link fromOAuth}.
  *
  * @example
  * ```ts
@@ -66,14 +73,20 @@ export interface AccessToken {
  * @category constructors
  */
 export const make = (options: {
+  /** The access token itself. */
   readonly accessToken: string | Redacted.Redacted<string>
+  /** When the token was issued, in epoch milliseconds or as a date. Default: the clock just before the attempt. */
   readonly issuedAt?: number | Date | undefined
+  /** The lifetime. Default: until `expiresAt`, or else the `defaultLifetime` of the source. */
   readonly expiresIn?: Duration.DurationInput | undefined
+  /** When the token expires, in epoch milliseconds or as a date; used only if there is no `expiresIn`. Default: none. */
   readonly expiresAt?: number | Date | undefined
+  /** The issuer's id of the token or of its key. Default: none. */
   readonly keyId?: string | undefined
+  /** The scope that was granted. Default: none is known. */
   readonly scope?: string | undefined
 }): IssuedToken => ({
-  accessToken: Redacted.isRedacted(options.accessToken) ? options.accessToken : Redacted.make(options.accessToken),
+  accessToken: redacted(options.accessToken),
   ...(options.issuedAt === undefined ? undefined : { issuedAt: Number(options.issuedAt) }),
   ...(options.expiresIn === undefined ? undefined : { expiresIn: options.expiresIn }),
   ...(options.expiresAt === undefined ? undefined : { expiresAt: Number(options.expiresAt) }),
@@ -82,21 +95,22 @@ export const make = (options: {
 })
 
 /**
- * Decodes a token response: `{ access_token, expires_in, token_type?, scope?, key_id? }`. Other fields are ignored.
+ * Decodes the answer of a token endpoint: `{ access_token, expires_in?, token_type?, scope?, key_id? }`. Other fields are
+ * ignored.
  *
- * `expires_in` is a number of seconds or a numeric string, more than 0; where it is missing, the source's
- * `defaultLifetime` is used. Fails with an {@link IssueError} of reason `InvalidResponse` that names the field and
- * prints nothing of the answer.
+ * `expires_in` is a number of seconds, or the text of one, and more than 0. If it is missing, the cache uses the
+ * `defaultLifetime` of the source. Fails with an {@link IssueError} of reason `InvalidResponse`, which names the field that
+ * is wrong and quotes nothing of the answer.
  *
  * @see RFC 6749 section 5.1
  * @since 0.1.0
  * @category constructors
  */
 export const fromOAuth = (body: unknown): Effect.Effect<IssuedToken, IssueError> => {
-  if (typeof body !== "object" || body === null) {
+  if (!Predicate.isRecord(body)) {
     return invalid("the answer is not a JSON object")
   }
-  const { access_token, expires_in, token_type, scope, key_id } = body as Record<string, unknown>
+  const { access_token, expires_in, token_type, scope, key_id } = body
   if (typeof access_token !== "string" || access_token === "") {
     return invalid("access_token is missing")
   }

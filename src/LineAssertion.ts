@@ -111,5 +111,7 @@ const wholeSeconds = (
   })
   return seconds >= 1 && seconds <= Duration.toSeconds(max)
     ? Either.right(seconds)
-    : Either.left(refused(`${option} must be from 1 second to ${Duration.toSeconds(max)} seconds, LINE's maximum`))
+    : Either.left(
+        refused(`${option} must be at least 1 second and at most ${Duration.toSeconds(max)}, which is LINE's maximum`)
+      )
 }

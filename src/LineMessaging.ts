@@ -202,7 +202,7 @@ const toBody = (
   }).pipe(
     Either.filterOrLeft(
       (body) => new TextEncoder().encode(body).byteLength <= maxBodySize,
-      () => "the messages are over 2 MB together, LINE's maximum"
+      () => "the messages exceed 2 MB in total, which is LINE's maximum"
     )
   )
 }

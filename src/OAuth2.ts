@@ -1,5 +1,6 @@
 /**
- * Tokens of any OAuth 2.0 authorization server: client credentials, refresh token, and any other grant.
+ * Sources of tokens that an OAuth 2.0 authorization server issues: by client credentials, by refresh token, or by any other
+ * grant.
  *
  * @since 0.1.0
  */
@@ -9,9 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as OAuth2Client from "./internal/oauth2/client.js"
-import * as OAuth2Refresh from "./internal/oauth2/rotation.js"
+import * as Rotation from "./internal/oauth2/rotation.js"
 import * as OAuth2Source from "./internal/oauth2/source.js"
-import * as OAuth2Request from "./internal/oauth2/tokenRequest.js"
+import * as TokenRequest from "./internal/oauth2/tokenRequest.js"
 import { redacted } from "./internal/options.js"
 import type { InvalidOptions } from "./TokenError.js"
 
@@ -21,6 +22,8 @@ export type { Server, ServerMetadata } from "./internal/oauth2/server.js"
 export type { OAuth2Source, Parameters, RequestOptions } from "./internal/oauth2/source.js"
 
 /**
+ * Options of {@link clientCredentials}: what is requested, and the client's secret or key.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -28,39 +31,44 @@ export type ClientCredentialsOptions<E = never, R = never> = OAuth2Source.Reques
   (OAuth2Client.SecretClient | OAuth2Client.KeyClient)
 
 /**
+ * Options of {@link grant}: what is requested, the client, and the grant type.
+ *
  * @since 0.1.0
  * @category models
  */
 export type GrantOptions<E = never, R = never> = OAuth2Source.RequestOptions<E, R> &
   OAuth2Client.Client & {
-    /** For example `urn:ietf:params:oauth:grant-type:jwt-bearer`. */
+    /** The parameter `grant_type`, for example `urn:ietf:params:oauth:grant-type:jwt-bearer`. */
     readonly grantType: string
   }
 
 /**
+ * Options of {@link refreshToken}: what is requested, the client, and where the refresh token comes from and goes to.
+ *
  * @since 0.1.0
  * @category models
  */
 export type RefreshTokenOptions<E = never, R = never, R2 = never, R3 = never> = OAuth2Source.RequestOptions<E, R> &
   OAuth2Client.Client & {
     /**
-     * The refresh token to begin with, or an effect that loads it. The effect is run before each attempt: a token that it
-     * has not given before, of a new login or of another process, is the one to use from then on.
+     * The refresh token to begin with, or an effect that loads it. The effect is run before each attempt. If it gives a
+     * token that it did not give the last time, because of a new login or because another process has persisted one, that
+     * token is used from then on.
      */
     readonly refreshToken:
       | string
       | Redacted.Redacted<string>
       | Effect.Effect<string | Redacted.Redacted<string>, unknown, R2>
     /**
-     * Stores a new refresh token. It has 10 seconds; if it fails, so does the attempt, and the token is kept in memory and
-     * persisted before the next request. Default: none, for a server that does not replace refresh tokens, or where there
-     * is a `TokenStore`, which keeps the token of all processes.
+     * Stores the refresh token that the server gave in place of the last one. It has 10 seconds. If it fails, the attempt
+     * fails, too; the token is kept in memory and is persisted before the next request. Default: none, for a server that
+     * does not replace refresh tokens, or for an app with a `TokenStore`, which keeps the refresh token of all processes.
      */
     readonly persist?: ((refreshToken: Redacted.Redacted<string>) => Effect.Effect<unknown, unknown, R3>) | undefined
   }
 
 /**
- * Issues tokens to the client itself.
+ * Issues tokens to the client itself, by the client credentials grant.
  *
  * @example
  * ```ts
@@ -86,8 +94,8 @@ export const clientCredentials = <E = never, R = never>(
   OAuth2Source.make(options, "client_credentials", OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
- * Issues tokens by any grant that is one request, such as a JWT bearer assertion or a token exchange. Where the grant type
- * is token exchange, an answer whose `issued_token_type` is not that of an access token is an `InvalidResponse`.
+ * Issues tokens by any grant that takes one request, such as a JWT bearer assertion or a token exchange. The answer to a
+ * token exchange is an `InvalidResponse` if its `issued_token_type` is not that of an access token.
  *
  * @example
  * ```ts
@@ -99,7 +107,7 @@ export const clientCredentials = <E = never, R = never>(
  * const client = { server: "https://issuer.example", clientId: "my-service", clientSecret: "s3cr3t" }
  *
  * const Tokens = TokenCache.layer({
- *   // RFC 7523: an assertion is good once, so each attempt signs its own.
+ *   // RFC 7523: an assertion can be used once, so each attempt signs its own.
  *   bearer: OAuth2.grant({
  *     ...client,
  *     grantType: "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -128,17 +136,17 @@ export const grant = <E = never, R = never>(
   OAuth2Source.make(options, options.grantType, OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
- * Issues tokens with a refresh token, which the server may replace each time (rotation): the new one is given to
- * `persist` before the access token is used, even where the rest of the answer is unusable. There is one request at a
- * time, whatever the number of caches that this source is in. From when it is sent neither a time limit nor the end of the
- * cache interrupts it: for as long as the process and its `HttpClient` live, no new token is lost.
+ * Issues tokens with a refresh token, which the server may replace each time (rotation). The new refresh token is given to
+ * `persist` before the access token is used, even if the rest of the answer is unusable. There is one request at a time,
+ * whatever the number of caches that use this source. Once a request is sent, neither a time limit nor the end of the
+ * cache interrupts it: no new refresh token is lost as long as the process and its `HttpClient` live.
  *
- * Where there is a `TokenStore`, all processes that begin with the same refresh token, or have the same `identity`, use
- * one, one at a time. It is used under the lease of the store alone: while the store fails no token is issued.
+ * With a `TokenStore`, all processes that begin with the same refresh token, or have the same `identity`, use one refresh
+ * token, one process at a time. It is used only under the lease of the store: while the store fails, no token is issued.
  *
- * `invalid_grant` is a permanent `Rejected`: a new login is needed. A token that the server has replaced is not sent
- * again, for servers take that for theft and revoke all that came of the login. Only when an answer is lost, and with it
- * the new token, the next attempt has nothing but the old one to send, which servers that allow for it accept.
+ * `invalid_grant` is a permanent `Rejected`: a new login is needed. A refresh token that the server has replaced is not
+ * sent again, because servers take that for theft and revoke all tokens of the login. The exception is a lost answer, and
+ * the new refresh token with it: the next attempt can only send the old one, which some servers accept for this case.
  *
  * @example
  * ```ts
@@ -173,19 +181,19 @@ export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
   const identity = Effect.isEffect(refreshToken)
     ? options.identity
     : OAuth2Source.identify(options, Redacted.value(redacted(refreshToken)))
-  // Made here and not by the effect: a source that is made twice has one refresh token all the same.
-  const rotate = OAuth2Refresh.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
+  // Made outside of the effect, so that a source that is made twice has one refresh token.
+  const rotate = Rotation.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
   return OAuth2Source.make(options, "refresh_token", identity, (request) =>
     Effect.flatMap(
-      rotate((refreshToken) => OAuth2Request.post(withRefreshToken(request, refreshToken))),
-      (answer) => OAuth2Request.toToken(answer, request)
+      rotate((refreshToken) => TokenRequest.post(withRefreshToken(request, refreshToken))),
+      (answer) => TokenRequest.toToken(answer, request)
     )
   )
 }
 
 /**
- * {@link clientCredentials} from `OAUTH2_ISSUER`, `OAUTH2_CLIENT_ID`, `OAUTH2_CLIENT_SECRET` and, where it is set,
- * `OAUTH2_SCOPE`. A variable that is missing or empty is a `ConfigError` that names it.
+ * {@link clientCredentials}, configured by `OAUTH2_ISSUER`, `OAUTH2_CLIENT_ID`, `OAUTH2_CLIENT_SECRET` and, if it is set,
+ * `OAUTH2_SCOPE`. A variable that is missing or empty is a `ConfigError` that names the variable.
  *
  * @example
  * ```ts
@@ -214,9 +222,9 @@ const clientConfig = Config.all({
 })
 
 const withRefreshToken = (
-  request: OAuth2Request.TokenRequest,
+  request: TokenRequest.TokenRequest,
   refreshToken: Redacted.Redacted<string>
-): OAuth2Request.TokenRequest => {
+): TokenRequest.TokenRequest => {
   const parameters = new URLSearchParams(request.parameters)
   parameters.set("refresh_token", Redacted.value(refreshToken))
   return { ...request, parameters }

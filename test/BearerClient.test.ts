@@ -64,8 +64,7 @@ const over = <A, E, R>(
 
 const tokens = (api: { readonly received: ReadonlyArray<Api.Received> }) => api.received.map(({ token }) => token)
 
-const until = (condition: () => boolean) =>
-  Effect.repeat(Effect.sleep("5 millis"), { until: condition }).pipe(Effect.timeout("5 seconds"), Effect.orDie)
+const until = (condition: () => boolean) => Effect.repeat(Effect.sleep("5 millis"), { until: condition })
 
 const text = Effect.flatMap((response: HttpClientResponse.HttpClientResponse) => response.text)
 

@@ -92,11 +92,17 @@ describe("LineAssertion.sign", () => {
       assert.strictEqual(decodeJwt(yield* sign({ expiresIn: "30 minutes" })).exp, 1800)
       for (const expiresIn of ["1801 seconds", "999 millis", 0, Number.NaN, Duration.infinity] as const) {
         const error = yield* refusal({ expiresIn })
-        assert.strictEqual(error.message, "expiresIn must be from 1 second to 1800 seconds, LINE's maximum")
+        assert.strictEqual(
+          error.message,
+          "expiresIn must be at least 1 second and at most 1800, which is LINE's maximum"
+        )
       }
       assert.strictEqual(decodeJwt(yield* sign({ tokenLifetime: "30 days" })).token_exp, 2_592_000)
       const error = yield* refusal({ tokenLifetime: Duration.seconds(2_592_001) })
-      assert.strictEqual(error.message, "tokenLifetime must be from 1 second to 2592000 seconds, LINE's maximum")
+      assert.strictEqual(
+        error.message,
+        "tokenLifetime must be at least 1 second and at most 2592000, which is LINE's maximum"
+      )
     })
   )
 
@@ -126,17 +132,17 @@ describe("LineAssertion.sign", () => {
   it.effect("refuses keys of another type or size, which node:crypto would sign with all the same", () =>
     Effect.gen(function* () {
       const keys = {
-        "the private key is of type ec, LINE takes RSA": pem(
+        "the private key is of type ec, but LINE accepts only RSA": pem(
           generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
         ),
-        "the private key is of type ed25519, LINE takes RSA": pem(generateKeyPairSync("ed25519").privateKey),
-        "the private key is of type rsa-pss, LINE takes RSA": pem(
+        "the private key is of type ed25519, but LINE accepts only RSA": pem(generateKeyPairSync("ed25519").privateKey),
+        "the private key is of type rsa-pss, but LINE accepts only RSA": pem(
           generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).privateKey
         ),
-        "the private key has 1024 bits, LINE takes 2048": pem(
+        "the private key has 1024 bits, but LINE accepts only 2048": pem(
           generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey
         ),
-        "the private key has 4096 bits, LINE takes 2048": pem(
+        "the private key has 4096 bits, but LINE accepts only 2048": pem(
           generateKeyPairSync("rsa", { modulusLength: 4096 }).privateKey
         )
       }

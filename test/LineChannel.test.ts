@@ -666,7 +666,7 @@ describe("LineChannel.verifyShortLived", () => {
         reason: "Rejected",
         permanent: true,
         message: "issuer answered 400 invalid_request",
-        advice: "The token is malformed, expired, revoked, or of another kind than this endpoint is for."
+        advice: "The token is malformed, expired or revoked, or it is of a kind that this endpoint is not for."
       })
     }).pipe(withLine())
   )
@@ -845,7 +845,7 @@ describe("LineChannel from Config", () => {
           ...keyEnv,
           LINE_PRIVATE_KEY: small.export({ type: "pkcs8", format: "pem" }).toString()
         }),
-        'Invalid data at LINE_PRIVATE_KEY: "the private key has 1024 bits, LINE takes 2048'
+        'Invalid data at LINE_PRIVATE_KEY: "the private key has 1024 bits, but LINE accepts only 2048'
       )
     })
   )

@@ -148,7 +148,7 @@ describe("LineMessaging.push", () => {
       const circular: Record<string, unknown> = { type: "flex" }
       circular.contents = circular
       const push = LineMessaging.push
-      const units = "customAggregationUnits must be at most one, of 1 to 30 letters, digits and _"
+      const units = "customAggregationUnits must hold at most one unit, of 1 to 30 letters, digits and _"
       const baseUrl =
         "the base URL must be https, or http on loopback, without user, query or fragment, such as https://api.line.me"
       const wrong = [
@@ -163,7 +163,7 @@ describe("LineMessaging.push", () => {
         [push("line", to, { type: "flex", ...circular }), "messages must be plain JSON"],
         [
           push("line", to, { type: "flex", altText: "漢".repeat(700_000) }),
-          "the messages are over 2 MB together, LINE's maximum"
+          "the messages exceed 2 MB in total, which is LINE's maximum"
         ],
         [push("line", to, hi, { retryKey: "mine" }), "retryKey must be a UUID"],
         [push("line", to, hi, { customAggregationUnits: ["a", "b"] }), units],
@@ -212,7 +212,7 @@ describe("LineMessaging.push and its token", () => {
         [
           "Unauthorized",
           401,
-          "LINE answered 401: the token and the next one are refused. Check that the channel may use the Messaging API."
+          "LINE answered 401: it refused the token, and then the next one. Check that the channel may use the Messaging API."
         ]
       )
       assert.lengthOf(yield* pushes, 2)

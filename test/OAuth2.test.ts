@@ -301,7 +301,7 @@ describe("OAuth2 answers", () => {
         const { message, reason } = yield* Effect.flip(exchange(issued, requested))
         assert.deepStrictEqual(
           [reason, message],
-          ["InvalidResponse", "issued_token_type is missing, or not the one of an access token"]
+          ["InvalidResponse", "issued_token_type is missing, or is not that of an access token"]
         )
       }
     })

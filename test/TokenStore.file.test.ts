@@ -191,16 +191,19 @@ describe("TokenStore.layerFile", () => {
         )
         const other = yield* Effect.provide(File.make(place), NodeContext.layer)
         const key = { group: "group", id: "id" }
-        const heard = yield* Effect.fork(
-          Stream.runHead(Stream.filter(backend.changes, ({ generation }) => generation === 2))
+        let generation = 0
+        const write = Effect.suspend(() =>
+          other.write(key, "other", { generation: ++generation, value: "a", timeToLive: 60_000 })
         )
-        yield* Effect.sleep("200 millis")
+        let unread = Number.POSITIVE_INFINITY
+        const heard = yield* Effect.fork(
+          Stream.runHead(Stream.filter(backend.changes, ({ generation }) => generation > unread))
+        )
         yield* other.acquire("group", "other", 60_000)
         failures = 1
-        yield* other.write(key, "other", { generation: 1, value: "a", timeToLive: 60_000 })
-        yield* Effect.sleep("200 millis")
-        yield* other.write(key, "other", { generation: 2, value: "b", timeToLive: 60_000 })
-        const change = yield* Effect.timeout(Fiber.join(heard), "3 seconds")
+        yield* Effect.repeat(Effect.delay(write, "20 millis"), { until: () => failures < 1 })
+        unread = generation
+        const change = yield* Effect.raceFirst(Fiber.join(heard), Effect.forever(Effect.delay(write, "20 millis")))
         assert.strictEqual(change._tag, "Some")
       })
     )

@@ -4,7 +4,7 @@ import { assert, describe } from "vitest"
 import { type Fleet, makeKey, startFleet, until } from "./support/fleet.js"
 import { OidcProvider, webSecret } from "./support/oidcProvider.js"
 import { itWith } from "./support/parts.js"
-import { startRedis } from "./support/redisServer.js"
+import { type RedisServer, startRedis } from "./support/redisServer.js"
 
 const itWithRedis = itWith("redis-server")
 
@@ -32,7 +32,7 @@ const lineFleet = (size: number) =>
       LINE_CHANNEL_ID: lineChannelId,
       LINE_CHANNEL_SECRET: lineChannelSecret
     })
-    yield* until("all have one token", () => fleet.sharedToken() !== undefined, 60)
+    yield* until(() => fleet.sharedToken() !== undefined)
     yield* line.clearRequests
     const since = Date.now()
     /** Which members have asked the issuer since then. */
@@ -45,6 +45,20 @@ const lineFleet = (size: number) =>
     return { ...fleet, failures: () => fleet.failures(since), server, line, askers, asked, find: memberOf(fleet) }
   })
 
+const ask = (server: RedisServer, ...command: Parameters<RedisServer["ask"]>) =>
+  Effect.map(
+    Effect.promise(() => server.ask(...command)),
+    String
+  )
+
+/** For how long the lease lasts if nobody renews it. */
+const leaseMillis = (server: RedisServer) =>
+  Effect.flatMap(ask(server, "KEYS", "*:lease"), (key) => Effect.map(ask(server, "PTTL", key), Number))
+
+/** How often anybody has asked for the lease. */
+const looks = (server: RedisServer) =>
+  Effect.map(ask(server, "INFO", "commandstats"), (text) => Number(/^cmdstat_set:calls=(\d+)/m.exec(text)?.[1]))
+
 const memberOf = (fleet: Fleet) => (name: string | undefined) => {
   const member = fleet.members.find((member) => member.name === name)
   assert.isDefined(member)
@@ -55,7 +69,7 @@ const memberOf = (fleet: Fleet) => (name: string | undefined) => {
 const newToken = (fleet: Fleet, of = fleet.members) =>
   Effect.suspend(() => {
     const old = fleet.sharedToken(of)
-    return until("they have a new token", () => ![undefined, old].includes(fleet.sharedToken(of)))
+    return until(() => ![undefined, old].includes(fleet.sharedToken(of)))
   })
 
 const run = (
@@ -87,9 +101,18 @@ describe("processes that share a token through Redis", () => {
         const [holder] = yield* fleet.asked(1)
         const others = fleet.members.filter(({ name }) => name !== holder)
         fleet.find(holder).signal("SIGKILL")
-        const killedAt = Date.now()
-        yield* fleet.asked(2)
-        assert.isBelow(Date.now() - killedAt, 3000 + 1000)
+        assert.isAtMost(yield* leaseMillis(fleet.server), 3000)
+        const before = yield* looks(fleet.server)
+        let halfSeconds = 0
+        // One that looks twice a second, as the two others are meant to: slower where the machine is busy, as they are.
+        const reference = Effect.forever(
+          Effect.delay(
+            Effect.sync(() => halfSeconds++),
+            "500 millis"
+          )
+        )
+        yield* Effect.raceFirst(reference, fleet.asked(2))
+        assert.isAtLeast((yield* looks(fleet.server)) - before, halfSeconds * 2 * (2 / 3))
         yield* newToken(fleet, others)
         assert.strictEqual((yield* fleet.askers).length, 2)
         assert.deepStrictEqual(fleet.failures(), [])
@@ -110,7 +133,7 @@ describe("processes that share a token through Redis", () => {
         yield* newToken(fleet, others)
         const token = fleet.sharedToken(others)
         fleet.find(holder).signal("SIGCONT")
-        yield* until("it has their token", () => fleet.find(holder).token() === token)
+        yield* until(() => fleet.find(holder).token() === token)
         yield* Effect.sleep("1 second")
         assert.strictEqual(fleet.sharedToken(), token)
         assert.strictEqual((yield* fleet.askers).length, 2)
@@ -129,15 +152,11 @@ describe("processes that share a token through Redis", () => {
           const fleet = yield* lineFleet(3)
           fleet.server.signal("SIGSTOP")
           yield* Effect.sleep("10 seconds")
-          // Each has issued its own.
-          assert.deepStrictEqual((yield* fleet.askers).toSorted(), namesOf(3))
-          assert.deepStrictEqual(
-            fleet.members.map((member) => member.sharing()),
-            ["local", "local", "local"]
-          )
+          yield* until(() => fleet.members.every((member) => member.sharing() === "local"))
+          assert.deepStrictEqual(new Set(yield* fleet.askers), new Set(namesOf(3)))
           assert.isUndefined(fleet.sharedToken())
           fleet.server.signal("SIGCONT")
-          yield* until("they have one token", () => fleet.sharedToken() !== undefined)
+          yield* until(() => fleet.sharedToken() !== undefined)
           const issues = (yield* fleet.askers).length
           yield* newToken(fleet)
           assert.strictEqual((yield* fleet.askers).length, issues + 1)
@@ -157,13 +176,13 @@ describe("processes that share a token through Redis", () => {
         OIDC_SECRET: webSecret,
         REFRESH_TOKEN: yield* oidc.login
       })
-      yield* until("both have a token", () => fleet.sharedToken() !== undefined, 60)
+      yield* until(() => fleet.sharedToken() !== undefined)
       const answers = () =>
         fleet.members.map(({ said }) => said.filter(({ refreshed }) => refreshed !== undefined).length)
       while (oidc.grants.length < 50) {
         const before = answers()
         for (const member of fleet.members) member.refresh()
-        yield* until("both have an answer", () => answers().every((count, index) => count > (before[index] ?? 0)))
+        yield* until(() => answers().every((count, index) => count > (before[index] ?? 0)))
       }
       assert.deepStrictEqual(
         oidc.grants.filter(({ outcome }) => outcome === "error"),

@@ -85,13 +85,15 @@ describe("examples/main.ts at the emulator", () => {
   })
 
   it("ends promptly with 0 on SIGTERM", { timeout: 70_000 }, async () => {
+    const startedAt = performance.now()
     const { child, ended, shows } = start([])
     await shows("pushed a message")
-    const from = performance.now()
+    const signalledAt = performance.now()
     child.kill("SIGTERM")
     const { code, stdout, stderr } = await ended
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-    assert.isBelow(performance.now() - from, 3000)
+    // However busy the machine is: to end takes less than to start did.
+    assert.isBelow(performance.now() - signalledAt, signalledAt - startedAt)
     assert.match(stdout, /not pushed\n$/)
   })
 

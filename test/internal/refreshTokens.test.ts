@@ -5,7 +5,7 @@ import { login, mergeStored, onLoad, type RefreshTokens, replace } from "../../s
 const token = (text: string) => Redacted.make(text)
 
 /** The tokens that a server has given one after the other, the first of them by a login. */
-const history = (first: string, ...others: ReadonlyArray<string>) =>
+const chain = (first: string, ...others: ReadonlyArray<string>) =>
   others.reduce((tokens, next) => replace(tokens, token(next)), login(token(first)))
 
 const saved = (tokens: RefreshTokens): RefreshTokens => ({ ...tokens, unsaved: false })
@@ -28,13 +28,13 @@ describe("the refresh tokens of a login", () => {
   })
 
   it("stay when the same one is loaded again, and begin anew with another", () => {
-    const tokens = history("a", "b")
+    const tokens = chain("a", "b")
     assert.strictEqual(onLoad(tokens, token("a")), tokens)
     assert.deepStrictEqual(shown(onLoad(tokens, token("c"))), shown(login(token("c"))))
   })
 
   it("keep the first spent one and the last four", () => {
-    assert.deepStrictEqual(shown(history("a", "b", "c", "d", "e", "f", "g")), {
+    assert.deepStrictEqual(shown(chain("a", "b", "c", "d", "e", "f", "g")), {
       loaded: "a",
       current: "g",
       spent: ["a", "c", "d", "e", "f"],
@@ -47,21 +47,21 @@ describe("mergeStored", () => {
   const table: ReadonlyArray<
     readonly [title: string, own: RefreshTokens, stored: RefreshTokens, current: string, unsaved: boolean]
   > = [
-    ["follows the same login", history("a"), history("a", "b"), "b", false],
+    ["follows the same login", chain("a"), chain("a", "b"), "b", false],
     [
       "follows the same login past what both remember",
-      saved(history("a", "b")),
-      history("a", "c", "d", "e", "f", "g", "h"),
+      saved(chain("a", "b")),
+      chain("a", "c", "d", "e", "f", "g", "h"),
       "h",
       false
     ],
-    ["leaves the same token as it is", saved(history("a", "b")), history("a", "b"), "b", false],
-    ["goes back to what is stored", saved(history("a", "b", "c")), history("a", "b"), "b", false],
-    ["does not follow another login", history("x"), history("a", "b"), "x", false],
-    ["keeps a token that only this process knows", history("a", "b"), history("a"), "b", true],
-    ["keeps it although others went on", history("a", "b"), history("a", "c"), "b", true],
-    ["has a token that is stored already still to save", history("a", "b"), history("a", "b"), "b", true],
-    ["has none to save where others replaced it", history("a", "b"), history("a", "b", "c"), "c", false]
+    ["leaves the same token as it is", saved(chain("a", "b")), chain("a", "b"), "b", false],
+    ["goes back to what is stored", saved(chain("a", "b", "c")), chain("a", "b"), "b", false],
+    ["does not follow another login", chain("x"), chain("a", "b"), "x", false],
+    ["keeps a token that only this process knows", chain("a", "b"), chain("a"), "b", true],
+    ["keeps it although others went on", chain("a", "b"), chain("a", "c"), "b", true],
+    ["has a token that is stored already still to save", chain("a", "b"), chain("a", "b"), "b", true],
+    ["has none to save where others replaced it", chain("a", "b"), chain("a", "b", "c"), "c", false]
   ]
 
   it.each(table)("%s", (_, own, stored, current, unsaved) => {
@@ -71,7 +71,7 @@ describe("mergeStored", () => {
   })
 
   it("changes nothing where nothing is stored", () => {
-    const tokens = history("a", "b")
+    const tokens = chain("a", "b")
     assert.strictEqual(mergeStored(tokens, Option.none()), tokens)
   })
 })

@@ -1,13 +1,9 @@
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import { find } from "./programs.js"
 
 /** The system's Chromium. */
-const executablePath = (process.env.PATH ?? "")
-  .split(delimiter)
-  .map((directory) => join(directory, "chromium"))
-  .find(existsSync)
+const executablePath = find("chromium")
 
 export const browser = Effect.acquireRelease(
   Effect.promise(() =>

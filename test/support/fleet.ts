@@ -95,12 +95,6 @@ export const startFleet = (names: ReadonlyArray<string>, env: Readonly<Record<st
 
 export type Fleet = Effect.Effect.Success<ReturnType<typeof startFleet>>
 
-/** Waits until it holds, or dies of it. */
-export const until = (what: string, holds: () => boolean, seconds = 30): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const end = Date.now() + seconds * 1000
-    while (!holds()) {
-      if (Date.now() > end) return yield* Effect.dieMessage(`waited ${seconds} seconds for this: ${what}`)
-      yield* Effect.sleep("20 millis")
-    }
-  })
+/** Waits until it holds, for as long as the test may take. */
+export const until = (holds: () => boolean): Effect.Effect<unknown> =>
+  Effect.repeat(Effect.sleep("20 millis"), { until: holds })

@@ -1,21 +1,29 @@
-import { spawnSync } from "node:child_process"
 import { it, type TestOptions } from "vitest"
+import { getCurrentSuite } from "vitest/suite"
+import { find, type Part } from "./programs.js"
+
+declare module "vitest" {
+  interface TaskMeta {
+    /** The program for want of which the test is skipped. */
+    missing?: Part
+  }
+}
 
 /**
- * Declares tests that need a program which may not be installed. Without it they are skipped with a line that says so; if
- * `REQUIRE_PARTS` is set, as in CI, they fail.
- *
- * `probe` makes the program end by itself at once. Default: `--version`.
+ * Declares tests that need a program which may not be installed. Without it they are skipped, and the run ends with a line
+ * that says so; if `REQUIRE_PARTS` is set, as in CI, they fail.
  */
-export const itWith = (program: string, probe: ReadonlyArray<string> = ["--version"]) => {
-  const found = spawnSync(program, probe, { stdio: "ignore" }).error === undefined
-  if (!found && !process.env.REQUIRE_PARTS) {
-    console.warn(`${program} is not installed: the tests that need it are skipped`)
+export const itWith = (program: Part) => {
+  const isInstalled = find(program) !== undefined
+  return (name: string, options: TestOptions, test: () => Promise<void>) => {
+    if (isInstalled) {
+      it(name, options, test)
+    } else if (process.env.REQUIRE_PARTS) {
+      it(name, () => {
+        throw new Error(`${program} is not installed, and REQUIRE_PARTS is set`)
+      })
+    } else {
+      getCurrentSuite().task(name, { skip: true, meta: { missing: program } })
+    }
   }
-  return (name: string, options: TestOptions, test: () => Promise<void>) =>
-    found
-      ? it(name, options, test)
-      : it.runIf(process.env.REQUIRE_PARTS)(name, () => {
-          throw new Error(`${program} is not installed, and REQUIRE_PARTS is set`)
-        })
 }

@@ -7,7 +7,7 @@ export interface ProcessOptions {
   readonly args?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
   readonly nodeOptions?: ReadonlyArray<string>
-  /** In milliseconds. Default: 15 seconds. */
+  /** In milliseconds. Default: 50 seconds, for what hangs. */
   readonly timeout?: number
   /** What the process is started with, for example `faketime`. */
   readonly wrapper?: ReadonlyArray<string>
@@ -31,7 +31,7 @@ export const startProcess = (
 }
 
 /** Waits for a process to end, and kills it if it does not in time. */
-export const ended = async (child: ChildProcessWithoutNullStreams, timeout = 15_000) => {
+export const ended = async (child: ChildProcessWithoutNullStreams, timeout = 50_000) => {
   let stdout = ""
   let stderr = ""
   child.stdout.on("data", (chunk) => {

@@ -9,9 +9,8 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 
 /**
- * A response that holds the request without the token. The client's own is private: no way of printing reaches it.
- *
- * @internal
+ * A response that holds the request without the token. The response that holds the token is in a private field, which
+ * cannot be printed.
  */
 export class BearerResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
@@ -79,7 +78,7 @@ export class BearerResponse extends Inspectable.Class implements HttpClientRespo
   }
 }
 
-/** @internal */
+/** The exit of a span, with the request without the token. */
 export const exitFor = (
   request: HttpClientRequest.HttpClientRequest,
   exit: Exit.Exit<unknown, unknown>
@@ -92,10 +91,10 @@ export const exitFor = (
 const isResponse = (value: unknown): value is HttpClientResponse.HttpClientResponse =>
   Predicate.hasProperty(value, HttpClientResponse.TypeId)
 
-/** @internal */
+/** An error, with the request without the token. */
 export const errorFor = (
   request: HttpClientRequest.HttpClientRequest,
-  // An error's cause is not enumerable: spreading alone would lose it.
+  // The cause of an error is not enumerable, so that a spread leaves it out.
   { cause, ...error }: HttpClientError.HttpClientError
 ): HttpClientError.HttpClientError =>
   error._tag === "RequestError"
@@ -107,13 +106,9 @@ export const errorFor = (
         response: new BearerResponse(request, error.response)
       })
 
-/** How long the rest of an answer may take before its connection is given up. */
+/** How long the rest of an answer may take before its connection is closed. */
 const drainTimeout = "1 second"
 
-/**
- * Gives back the connection of an answer that nobody wants: undici and fetch keep the socket of one that is not read.
- *
- * @internal
- */
+/** Reads the rest of an answer that nobody needs: undici and fetch keep the connection of one that is not read. */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
   Stream.runDrain(response.stream).pipe(Effect.timeout(drainTimeout), Effect.ignore)

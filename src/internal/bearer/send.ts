@@ -47,7 +47,7 @@ const toInit = (
   redirect: "manual"
 })
 
-/** As of the spans of `HttpClient`, but without the query, which may hold a secret. */
+/** The attributes that the spans of `HttpClient` have, without the query, which may hold a secret. */
 const attributesOf = ({ method, url }: Hop) => ({
   "http.request.method": method,
   "server.address": url.origin,
@@ -64,7 +64,7 @@ const traceHeaders = (span: Tracer.Span): Effect.Effect<Readonly<Record<string, 
     (propagates, traces) => (propagates && traces ? HttpTraceContext.toHeaders(span) : {})
   )
 
-/** Gives back the connection of an answer that nobody reads, or gives it up if the answer does not end in time. */
+/** Reads the rest of an answer that nobody needs, so that its connection can be used again, or closes the connection. */
 export const drain = ({ body }: Response): Effect.Effect<void> =>
   body === null
     ? Effect.void

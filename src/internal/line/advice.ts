@@ -31,7 +31,7 @@ export const tokenAdvice: Advice = ({ status }) => ({
   advice:
     status === 404
       ? Api.checkBaseUrl
-      : "The token is malformed, expired, revoked, or of another kind than this endpoint is for."
+      : "The token is malformed, expired or revoked, or it is of a kind that this endpoint is not for."
 })
 
 /** Past the cap, and only then, LINE answers 400 in the form of the Messaging API instead of the form of OAuth. */

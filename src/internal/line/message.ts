@@ -56,4 +56,4 @@ const validateMessage = (message: Message, index: number): string | undefined =>
 const validateUnits = (units: ReadonlyArray<string>): string | undefined =>
   units.length <= 1 && units.every((unit) => /^[A-Za-z0-9_]{1,30}$/.test(unit))
     ? undefined
-    : "customAggregationUnits must be at most one, of 1 to 30 letters, digits and _"
+    : "customAggregationUnits must hold at most one unit, of 1 to 30 letters, digits and _"

@@ -134,8 +134,8 @@ const toPushError = (answer: Answer, retryKey: string): PushError => {
 
 /** What is said in place of LINE's own text, where that does not help. */
 const explanations: Partial<Record<PushErrorReason, string>> = {
-  Unauthorized: "the token and the next one are refused. Check that the channel may use the Messaging API.",
-  InvalidResponse: `that is no answer of LINE's to a push. ${LineApi.checkBaseUrl}`
+  Unauthorized: "it refused the token, and then the next one. Check that the channel may use the Messaging API.",
+  InvalidResponse: `that is not how LINE answers a push. ${LineApi.checkBaseUrl}`
 }
 
 const reasonOf = ({ body, status }: Answer): PushErrorReason => {

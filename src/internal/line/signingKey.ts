@@ -20,10 +20,12 @@ export const parse = (privateKey: Redacted.Redacted<string | JWK>): Either.Eithe
     // Any other kind of key signs without an error, and LINE then answers "invalid_client".
     const { asymmetricKeyType = "unknown", asymmetricKeyDetails } = key
     if (asymmetricKeyType !== "rsa") {
-      return Either.left(refused(`the private key is of type ${asymmetricKeyType}, LINE takes RSA`))
+      return Either.left(refused(`the private key is of type ${asymmetricKeyType}, but LINE accepts only RSA`))
     }
     const bits = asymmetricKeyDetails?.modulusLength
-    return bits === 2048 ? Either.right(key) : Either.left(refused(`the private key has ${bits} bits, LINE takes 2048`))
+    return bits === 2048
+      ? Either.right(key)
+      : Either.left(refused(`the private key has ${bits} bits, but LINE accepts only 2048`))
   })
 
 /** The error for a key that cannot be read, or that cannot sign. */

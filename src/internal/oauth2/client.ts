@@ -1,8 +1,3 @@
-/**
- * How a client proves to an authorization server who it is.
- *
- * @since 0.1.0
- */
 import type { KeyObject } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -15,65 +10,81 @@ import { isBlank, redacted } from "../options.js"
 import * as PrivateKey from "../privateKey.js"
 
 /**
- * A client with a secret.
+ * A client that proves who it is with a secret.
  *
  * @see RFC 6749 section 2.3.1
  * @since 0.1.0
  * @category models
  */
 export interface SecretClient {
+  /** The client identifier that the server assigned (RFC 6749 section 2.2). */
   readonly clientId: string
+  /** The client secret. */
   readonly clientSecret: string | Redacted.Redacted<string>
-  /** Whether the secret goes in the `Authorization` header or in the form. Default: `client_secret_basic`, the header. */
+  /**
+   * Whether the secret is sent in the `Authorization` header, with `client_secret_basic`, or in the form, with
+   * `client_secret_post`. Default: `client_secret_basic`.
+   */
   readonly authMethod?: "client_secret_basic" | "client_secret_post" | undefined
 }
 
 /**
- * A client that signs an assertion with its key: anew for each attempt, with a new `jti`, for the issuer identifier alone,
- * valid for a minute by Effect's `Clock`.
+ * A client that proves who it is with an assertion, which it signs with its private key. Each attempt signs its own, with a
+ * `jti` of its own. The audience is the issuer identifier alone, and the assertion is valid for a minute by Effect's
+ * `Clock`.
  *
  * @see RFC 7523 section 2.2
  * @since 0.1.0
  * @category models
  */
 export interface KeyClient {
+  /** The client identifier that the server assigned (RFC 6749 section 2.2). */
   readonly clientId: string
-  /** RSA, EC or Ed25519: an unencrypted PEM (line breaks or literal `\n`), a JWK, or a JWK's JSON text. */
+  /**
+   * An RSA, EC or Ed25519 key: an unencrypted PEM (with line breaks or literal `\n`), a JWK, or the JSON text of a JWK.
+   */
   readonly privateKey: string | JWK | Redacted.Redacted<string | JWK>
-  /** The `kid` under which the server knows the public key. Default: that of the JWK, or none. */
+  /** The `kid` by which the server knows the public key. Default: the `kid` of the JWK, if it has one. */
   readonly keyId?: string | undefined
-  /** Default: the `alg` of the JWK, or RS256, ES256, ES384, ES512 or Ed25519 by the type of the key. */
+  /**
+   * The signing algorithm (RFC 7518 section 3.1). Default: the `alg` of the JWK, or the one that fits the key: RS256,
+   * ES256, ES384, ES512 or Ed25519.
+   */
   readonly algorithm?: string | undefined
+  /** How the client authenticates. Default: `private_key_jwt`, which is the only way with a private key. */
   readonly authMethod?: "private_key_jwt" | undefined
 }
 
 /**
- * A client that proves nothing.
+ * A client without credentials, such as a native app.
  *
  * @see RFC 6749 section 2.1
  * @since 0.1.0
  * @category models
  */
 export interface PublicClient {
-  /** Default: none is sent; an assertion that is the grant says who asks (RFC 7521 section 4.1). */
+  /**
+   * The client identifier that the server assigned (RFC 6749 section 2.2). Default: none is sent, for a grant whose
+   * assertion says who asks (RFC 7521 section 4.1).
+   */
   readonly clientId?: string | undefined
+  /** Says that the client does not authenticate. */
   readonly authMethod: "none"
 }
 
 /**
+ * How a client proves to an authorization server who it is: with a secret, with a private key, or not at all.
+ *
+ * @see RFC 6749 section 2.3
  * @since 0.1.0
  * @category models
  */
 export type Client = SecretClient | KeyClient | PublicClient
 
-/**
- * What the protocol library needs to speak for a client; a new one for each attempt.
- *
- * @internal
- */
+/** What the protocol library needs to authenticate a client. Each attempt makes its own. */
 export type Authentication = Effect.Effect<{ readonly client: oauth.Client; readonly authenticate: oauth.ClientAuth }>
 
-/** @internal */
+/** Makes the authentication of a client, and fails if its options cannot work. */
 export const make = (options: Client): Effect.Effect<Authentication, InvalidOptions> => {
   if (options.authMethod === "none") {
     return Effect.succeed(anonymous(options))
@@ -100,12 +111,12 @@ const invalid = (option: string, message: string) => new InvalidOptions({ option
 const anonymous = ({ clientId }: PublicClient): Authentication =>
   Effect.succeed(
     isBlank(clientId)
-      ? // The library wants an id, and sends it only where the authentication does.
+      ? // The library requires an id, but only the authentication sends it.
         { client: { client_id: "none" }, authenticate: () => {} }
       : { client: { client_id: clientId ?? "" }, authenticate: oauth.None() }
   )
 
-/** The library's times are those of the machine's clock. */
+/** Takes the times from Effect's clock: the library's own are those of the machine's clock. */
 const byAssertion = (key: oauth.PrivateKey, now: number): oauth.ClientAuth =>
   oauth.PrivateKeyJwt(key, {
     [oauth.modifyAssertion]: (_header, payload) => {
@@ -130,11 +141,11 @@ const loadKey = (options: KeyClient): Effect.Effect<oauth.PrivateKey, InvalidOpt
   })
 }
 
-// An error of the parsers may quote what they were given.
+// An error of the parsers may quote the key.
 const unreadable = () =>
   invalid(
     "privateKey",
-    "the private key cannot be read, or not for its algorithm: give an unencrypted private key as PEM or JWK"
+    "the private key cannot be read, or does not fit its algorithm: give an unencrypted private key as PEM or JWK"
   )
 
 const algorithmOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | undefined =>

@@ -88,7 +88,7 @@ const fetchMetadata = (
     if (tokenEndpoint === undefined || Url.parseEndpoint(tokenEndpoint) === undefined) {
       return yield* new IssueError({
         reason: "InvalidResponse",
-        message: "token_endpoint of the metadata is missing, or neither https nor on loopback",
+        message: "the metadata has no token_endpoint, or one that is neither https nor on loopback",
         advice: checkIssuer
       })
     }

@@ -78,8 +78,8 @@ export interface RequestOptions<out E = never, out R = never> extends RefreshPol
  * An attempt fails with an `IssueError`:
  *
  * - `Rejected`, permanent and with advice: an error code of RFC 6749 section 5.2, even with status 200, or any other 4xx
- * - `Throttled`: 429
- * - `Unreachable`: 408, 5xx, or no answer
+ * - `Throttled`: 429, or the code `slow_down`
+ * - `Unreachable`: 408, 5xx, no answer, or the code `temporarily_unavailable` or `server_error`
  * - `InvalidResponse`: a redirect, an answer that is not `application/json` or has no token, or a `token_type` other than
  *   Bearer, such as DPoP or the `N_A` of RFC 8693
  *

@@ -34,7 +34,7 @@ export const read = (lease: Lease): Effect.Effect<Option.Option<Stored>, TokenSt
         Effect.transposeMapOption(secret, (secret) =>
           Effect.mapError(
             Schema.decodeOption(StoredJson)(Redacted.value(secret)),
-            () => new TokenStore.StoreError({ message: "the secret is no refresh token" })
+            () => new TokenStore.StoreError({ message: "the stored secret is not a refresh token" })
           )
         )
       )

@@ -51,7 +51,7 @@ export const toToken = (
     if (grantType === tokenExchange && !isAccessToken(answer.body, parameters)) {
       return yield* IssuerError.invalidResponse(
         answer,
-        "issued_token_type is missing, or not the one of an access token"
+        "issued_token_type is missing, or is not that of an access token"
       )
     }
     // The library accepts any expires_in that begins with a number, and the token type DPoP.

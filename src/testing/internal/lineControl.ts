@@ -100,16 +100,7 @@ export const make = (
     let ahead = 0
     const now = () => clock.unsafeCurrentTimeMillis() + ahead
     const url = yield* Effect.orDie(LoopbackServer.serve(LineApp.make({ state, faults, log, clock, now })))
-
-    const withChannel = <A, E = never>(channelId: string, f: (channel: LineState.Channel) => Effect.Effect<A, E>) =>
-      Effect.suspend(() => {
-        const channel = state.channels.get(channelId)
-        return channel === undefined
-          ? Effect.dieMessage(
-              `LineEmulator has no channel "${channelId}", only ${Array.from(state.channels.keys()).join(", ")}`
-            )
-          : f(channel)
-      })
+    const withChannel = channelsOf(state)
 
     return {
       url,
@@ -149,6 +140,16 @@ export const make = (
       messages: Effect.sync(state.messages.all)
     }
   })
+
+const channelsOf =
+  ({ channels }: LineState.LineState) =>
+  <A, E = never>(channelId: string, f: (channel: LineState.Channel) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      const channel = channels.get(channelId)
+      return channel === undefined
+        ? Effect.dieMessage(`LineEmulator has no channel "${channelId}", only ${[...channels.keys()].join(", ")}`)
+        : f(channel)
+    })
 
 const toLiveToken = ({ token, kind, issuedAt, expiresAt, keyId }: LineState.Token): LiveToken => ({
   token,
