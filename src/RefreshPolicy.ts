@@ -38,7 +38,8 @@ export interface RefreshPolicyOptions {
 }
 
 /**
- * The default refresh schedule. Delays are counted from the clock before the request:
+ * The default refresh schedule. After a success delays are counted from the clock before the request, after a failure from
+ * the end of the attempt:
  *
  * - after a success: `max(lifetime - refreshBefore, lifetime / 2)`, at least a second, and before the leeway begins;
  *   jitter only makes it earlier

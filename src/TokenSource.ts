@@ -47,9 +47,9 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
   /** The lifetime of a token that is issued without one. Default: none, such a token is refused. */
   readonly defaultLifetime?: Duration.DurationInput | undefined
   /**
-   * Decides when the next attempt starts, in place of the policy options. Stepped once per attempt with its outcome and
-   * the clock before its request, and with a failure for an invalidation that counts as one; where it ends, dies or takes
-   * over a second, the default policy steps in.
+   * Decides when the next attempt starts, in place of the policy options. It is stepped once per attempt with the outcome,
+   * at the clock before the request of an attempt that succeeded and at the end of one that failed, and with a failure for
+   * a refused token that counts as one. If it ends, dies or takes over a second, the default policy replaces it.
    */
   readonly schedule?: Schedule.Schedule<unknown, IssueOutcome, R> | undefined
   /**
