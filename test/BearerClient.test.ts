@@ -20,13 +20,9 @@ import { InvalidOptions, IssuedToken, TokenCache, TokenUnavailable } from "effec
 import * as BearerClient from "effect-token-cache/BearerClient"
 import * as Api from "./support/bearerApi.js"
 import * as Probe from "./support/bearerProbe.js"
+import { httpClientLayers } from "./support/httpClients.js"
 import * as Issuer from "./support/issuer.js"
-
-const httpClients = [
-  ["NodeHttpClient.layer", NodeHttpClient.layer],
-  ["NodeHttpClient.layerUndici", NodeHttpClient.layerUndici],
-  ["FetchHttpClient.layer", FetchHttpClient.layer]
-] as const
+import { until } from "./support/until.js"
 
 const answers: Record<string, Api.Answer> = {
   "/ok": { status: 200, headers: { "content-type": "text/plain" }, body: "ok" },
@@ -76,8 +72,6 @@ const over = <A, E, R>(
   )
 
 const tokens = (api: { readonly received: ReadonlyArray<Api.Received> }) => api.received.map(({ token }) => token)
-
-const until = (condition: () => boolean) => Effect.repeat(Effect.sleep("5 millis"), { until: condition })
 
 const text = Effect.flatMap((response: HttpClientResponse.HttpClientResponse) => response.text)
 
@@ -335,7 +329,7 @@ describe("BearerClient.make", () => {
       }).pipe(provide(hourly()))
     )
 
-    it.scopedLive.each(httpClients)("its connection is used again: %s", ([, http]) =>
+    it.scopedLive.each(httpClientLayers)("its connection is used again: %s", ([, http]) =>
       Effect.gen(function* () {
         const { api, client } = yield* setup((_, index) => ({
           status: index % 2 === 0 ? 401 : 200,
@@ -355,7 +349,7 @@ describe("BearerClient.make", () => {
       )
     )
 
-    it.scopedLive.each(httpClients)("a body that does not end is cut off: %s", ([, http]) =>
+    it.scopedLive.each(httpClientLayers)("a body that does not end is cut off: %s", ([, http]) =>
       Effect.gen(function* () {
         const { api, client } = yield* setup((request) =>
           request.token === "token-1" ? Api.endless(401) : Api.refusing("token-1")(request)
@@ -488,15 +482,17 @@ describe("BearerClient.make", () => {
       }).pipe(provide(Issuer.scripted(Issuer.fail())))
     )
 
-    it.scopedLive.each(httpClients)("that a header can carry, the request fails without printing it: %s", ([, http]) =>
-      Effect.gen(function* () {
-        const { api, client } = yield* setup(() => Api.ok)
-        const exit = yield* Effect.exit(client.get(api.url))
-        const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-        assert.deepInclude(error, { _tag: "RequestError", reason: "Encode" })
-        assert.include(error?.message, `the token "api" has characters other than visible ASCII`)
-        assert.deepStrictEqual(Probe.leaks("canary", exit), [])
-      }).pipe(provide(Issuer.scripted(Issuer.succeed("1 hour", "two\nlines of canary")), http))
+    it.scopedLive.each(httpClientLayers)(
+      "that a header can carry, the request fails without printing it: %s",
+      ([, http]) =>
+        Effect.gen(function* () {
+          const { api, client } = yield* setup(() => Api.ok)
+          const exit = yield* Effect.exit(client.get(api.url))
+          const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+          assert.deepInclude(error, { _tag: "RequestError", reason: "Encode" })
+          assert.include(error?.message, `the token "api" has characters other than visible ASCII`)
+          assert.deepStrictEqual(Probe.leaks("canary", exit), [])
+        }).pipe(provide(Issuer.scripted(Issuer.succeed("1 hour", "two\nlines of canary")), http))
     )
   })
 
@@ -554,7 +550,7 @@ describe("BearerClient.make", () => {
   })
 
   describe("when the caller is interrupted", () => {
-    it.scopedLive.each(httpClients)("the request is aborted: %s", ([, http]) =>
+    it.scopedLive.each(httpClientLayers)("the request is aborted: %s", ([, http]) =>
       Effect.gen(function* () {
         const { api, client } = yield* setup(() => Api.silent)
         const fiber = yield* Effect.fork(client.get(api.url))
@@ -564,16 +560,18 @@ describe("BearerClient.make", () => {
       }).pipe(provide(hourly(), http))
     )
 
-    it.scopedLive.each(httpClients)("a 401 that is being read is aborted, and nothing is sent again: %s", ([, http]) =>
-      Effect.gen(function* () {
-        const { api, client } = yield* setup(() => Api.endless(401))
-        const fiber = yield* Effect.fork(client.get(api.url))
-        yield* until(() => api.received.length === 1)
-        yield* Effect.sleep("100 millis")
-        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
-        yield* until(() => api.received[0]!.socket.destroyed)
-        assert.deepStrictEqual(tokens(api), ["token-1"])
-      }).pipe(provide(hourly(), http))
+    it.scopedLive.each(httpClientLayers)(
+      "a 401 that is being read is aborted, and nothing is sent again: %s",
+      ([, http]) =>
+        Effect.gen(function* () {
+          const { api, client } = yield* setup(() => Api.endless(401))
+          const fiber = yield* Effect.fork(client.get(api.url))
+          yield* until(() => api.received.length === 1)
+          yield* Effect.sleep("100 millis")
+          assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+          yield* until(() => api.received[0]!.socket.destroyed)
+          assert.deepStrictEqual(tokens(api), ["token-1"])
+        }).pipe(provide(hourly(), http))
     )
 
     it.scopedLive("the attempt that it waits for goes on", () =>
@@ -597,7 +595,7 @@ describe("BearerClient.make", () => {
   })
 
   describe("what the caller gets back", () => {
-    it.scopedLive.each(httpClients)("holds the caller's own request: %s", ([, http]) =>
+    it.scopedLive.each(httpClientLayers)("holds the caller's own request: %s", ([, http]) =>
       Effect.gen(function* () {
         const { api, client } = yield* setup(({ path }) => answers[path]!)
         const sent = (path: string) => {
@@ -669,7 +667,7 @@ describe("BearerClient.make", () => {
     )
   })
 
-  describe.each(httpClients)("over %s, no way to print this gives the token away:", (_name, http) => {
+  describe.each(httpClientLayers)("over %s, no way to print this gives the token away:", (_name, http) => {
     const canary = "canary-0123456789"
 
     type Get = (path: keyof typeof answers) => ReturnType<HttpClient.HttpClient["get"]>

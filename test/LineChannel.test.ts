@@ -1,64 +1,19 @@
 import { generateKeyPairSync, verify } from "node:crypto"
 import { inspect } from "node:util"
 import { FetchHttpClient, HttpClient } from "@effect/platform"
-import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { channelAccessToken } from "@line/bot-sdk"
-import {
-  Cause,
-  ConfigProvider,
-  Duration,
-  Effect,
-  Exit,
-  Layer,
-  Logger,
-  LogLevel,
-  Redacted,
-  Schedule,
-  TestClock,
-  Tracer
-} from "effect"
+import { Cause, ConfigProvider, Duration, Effect, Exit, Layer, Redacted, Schedule, TestClock } from "effect"
 import { type IssueError, TokenCache } from "effect-token-cache"
 import * as LineAssertion from "effect-token-cache/LineAssertion"
 import * as LineChannel from "effect-token-cache/LineChannel"
-import {
-  LineEmulator,
-  type LineEmulatorOptions,
-  type LoggedRequest,
-  lineChannelId,
-  lineChannelSecret
-} from "effect-token-cache/testing"
+import { LineEmulator, type LoggedRequest, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
 import { decodeJwt, decodeProtectedHeader } from "jose"
-
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 })
-const privateKey = rsa.privateKey.export({ type: "pkcs8", format: "pem" }).toString()
-const publicJwk = { ...rsa.publicKey.export({ format: "jwk" }), alg: "RS256", use: "sig" }
-
-const clients = { http: NodeHttpClient.layer, undici: NodeHttpClient.layerUndici, fetch: FetchHttpClient.layer }
-
-/** A channel on an emulator of its own, and what is needed to speak for it. */
-const channel = Effect.gen(function* () {
-  const line = yield* LineEmulator
-  const keyId = yield* line.registerKey(lineChannelId, publicJwk)
-  const bySecret = { channelId: lineChannelId, channelSecret: lineChannelSecret, baseUrl: line.url }
-  const byKey = { channelId: lineChannelId, keyId, privateKey, baseUrl: line.url }
-  return {
-    line,
-    bySecret,
-    byKey,
-    sources: {
-      stateless: LineChannel.stateless(bySecret),
-      statelessJwt: LineChannel.statelessJwt(byKey),
-      v21: LineChannel.v21(byKey),
-      shortLived: LineChannel.shortLived(bySecret)
-    }
-  }
-})
-
-const withLine =
-  (options?: LineEmulatorOptions) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(Effect.provide(LineEmulator.layer(options)), Effect.provide(NodeHttpClient.layerUndici))
+import { exposedLogs, exposedSpans } from "./support/exposure.js"
+import { httpClients } from "./support/httpClients.js"
+import { lineChannel, privateKey, publicKey, withLine } from "./support/lineChannel.js"
+import { logged } from "./support/logs.js"
+import { withSpans } from "./support/spans.js"
 
 const failureOf = (source: { readonly issue: LineChannel.LineSource["issue"] }) => Effect.flip(source.issue)
 
@@ -69,10 +24,10 @@ const pathsOf = (requests: ReadonlyArray<LoggedRequest>) => requests.map(({ meth
 const form = (request: LoggedRequest | undefined) => Object.fromEntries(new URLSearchParams(request?.body))
 
 describe("LineChannel sources", () => {
-  for (const [name, client] of Object.entries(clients)) {
+  for (const [name, client] of Object.entries(httpClients)) {
     it.effect(`issue tokens through ${name}`, () =>
       Effect.gen(function* () {
-        const { line, sources } = yield* channel
+        const { line, sources } = yield* lineChannel
         const lifetimes: Record<string, unknown> = {}
         for (const [kind, source] of Object.entries(sources)) {
           const { accessToken, expiresIn } = yield* source.issue
@@ -94,7 +49,7 @@ describe("LineChannel sources", () => {
 
   it.effect("keep the key id of a v2.1 token", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const { keyId } = yield* sources.v21.issue
       assert.isString(keyId)
       assert.strictEqual(keyId, (yield* line.liveTokens(lineChannelId))[0]?.keyId)
@@ -103,7 +58,7 @@ describe("LineChannel sources", () => {
 
   it.effect("ask for the v2.1 lifetime that is given", () =>
     Effect.gen(function* () {
-      const { byKey } = yield* channel
+      const { byKey } = yield* lineChannel
       const { expiresIn } = yield* LineChannel.v21({ ...byKey, tokenLifetime: "2 days" }).issue
       assert.strictEqual(expiresIn, 172_800_000)
     }).pipe(withLine())
@@ -111,7 +66,7 @@ describe("LineChannel sources", () => {
 
   it.effect("sign an assertion anew for each attempt", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* sources.statelessJwt.issue
       yield* TestClock.adjust("10 minutes")
       yield* sources.statelessJwt.issue
@@ -125,7 +80,7 @@ describe("LineChannel sources", () => {
 
   it.effect("take secrets that are redacted already", () =>
     Effect.gen(function* () {
-      const { bySecret, byKey } = yield* channel
+      const { bySecret, byKey } = yield* lineChannel
       yield* LineChannel.stateless({ ...bySecret, channelSecret: Redacted.make(lineChannelSecret) }).issue
       yield* LineChannel.statelessJwt({ ...byKey, privateKey: Redacted.make(privateKey) }).issue
     }).pipe(withLine())
@@ -133,7 +88,7 @@ describe("LineChannel sources", () => {
 
   it.effect("keep the RequestInit of a caller who uses fetch", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* Effect.provideService(sources.stateless.issue, FetchHttpClient.RequestInit, { headers: { "x-team": "a" } })
       assert.strictEqual((yield* line.requests)[0]?.headers["x-team"], "a")
     }).pipe(Effect.provide(LineEmulator.layer()), Effect.provide(FetchHttpClient.layer))
@@ -141,7 +96,7 @@ describe("LineChannel sources", () => {
 
   it.effect("keep a path in the base URL and do without its trailing slash", () =>
     Effect.gen(function* () {
-      const { line, bySecret } = yield* channel
+      const { line, bySecret } = yield* lineChannel
       yield* line.fault({ match: "/line/api/oauth2/v3/token", body: { access_token: "t", expires_in: 900 } })
       yield* LineChannel.stateless({ ...bySecret, baseUrl: `${line.url}/` }).issue
       yield* LineChannel.stateless({ ...bySecret, baseUrl: `${line.url}/line/api/` }).issue
@@ -151,7 +106,7 @@ describe("LineChannel sources", () => {
 
   it.effect("refuse a base URL that is neither https nor loopback, before any request and without quoting it", () =>
     Effect.gen(function* () {
-      const { bySecret } = yield* channel
+      const { bySecret } = yield* lineChannel
       const urls = [
         "http://api.line.me",
         "http://localhost.evil.example",
@@ -176,7 +131,7 @@ describe("LineChannel sources", () => {
 
   it.effect("refuse options that cannot work before any request", () =>
     Effect.gen(function* () {
-      const { line, bySecret, byKey } = yield* channel
+      const { line, bySecret, byKey } = yield* lineChannel
       const wrong = {
         noId: LineChannel.stateless({ ...bySecret, channelId: "" }),
         noSecret: LineChannel.shortLived({ ...bySecret, channelSecret: " " }),
@@ -200,14 +155,14 @@ describe("LineChannel errors", () => {
     readonly headers?: Record<string, string>
   }) =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* line.fault(fault)
       return yield* failureOf(sources.stateless)
     })
 
   it.effect("a wrong secret is a permanent Rejected that says what to check", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* line.rotateSecret(lineChannelId, "another")
       const error = yield* failureOf(sources.stateless)
       assert.deepStrictEqual(summary(error), {
@@ -223,7 +178,7 @@ describe("LineChannel errors", () => {
 
   it.effect("a key that is not registered is a permanent Rejected that names LINE_KEY_ID", () =>
     Effect.gen(function* () {
-      const { byKey } = yield* channel
+      const { byKey } = yield* lineChannel
       const unknown = { ...byKey, keyId: "unknown" }
       for (const source of [LineChannel.v21(unknown), LineChannel.statelessJwt(unknown)]) {
         assert.deepStrictEqual(summary(yield* failureOf(source)), {
@@ -238,7 +193,7 @@ describe("LineChannel errors", () => {
 
   it.effect("an assertion that LINE refuses is a permanent Rejected that names key and clock", () =>
     Effect.gen(function* () {
-      const { byKey } = yield* channel
+      const { byKey } = yield* lineChannel
       const other = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" })
       assert.deepStrictEqual(summary(yield* failureOf(LineChannel.v21({ ...byKey, privateKey: other }))), {
         reason: "Rejected",
@@ -251,7 +206,7 @@ describe("LineChannel errors", () => {
 
   it.effect("the 31st v2.1 token is a permanent Rejected that names the cap and the way out", () =>
     Effect.gen(function* () {
-      const { sources } = yield* channel
+      const { sources } = yield* lineChannel
       yield* Effect.replicateEffect(sources.v21.issue, 30)
       assert.deepStrictEqual(summary(yield* failureOf(sources.v21)), {
         reason: "Rejected",
@@ -266,7 +221,7 @@ describe("LineChannel errors", () => {
 
   it.effect("the cap is told by the shape of the answer, not by its text", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* line.fault({ status: 400, body: { message: "anything" } })
       assert.include((yield* failureOf(sources.v21)).message, "30 live v2.1 tokens")
       yield* line.fault({
@@ -372,10 +327,10 @@ describe("LineChannel errors", () => {
     }).pipe(withLine())
   )
 
-  for (const [name, client] of Object.entries(clients)) {
+  for (const [name, client] of Object.entries(httpClients)) {
     it.effect(`a redirect is an InvalidResponse and is not followed by ${name}`, () =>
       Effect.gen(function* () {
-        const { line, sources } = yield* channel
+        const { line, sources } = yield* lineChannel
         yield* line.fault({ status: 307, headers: { location: `${line.url}/elsewhere` } })
         const error = yield* failureOf(sources.stateless)
         assert.deepStrictEqual(
@@ -388,7 +343,7 @@ describe("LineChannel errors", () => {
 
     it.effect(`a connection that breaks or is refused is Unreachable through ${name}`, () =>
       Effect.gen(function* () {
-        const { line, sources, bySecret } = yield* channel
+        const { line, sources, bySecret } = yield* lineChannel
         yield* line.fault({ drop: true })
         const dropped = yield* failureOf(sources.stateless)
         assert.deepStrictEqual([dropped.reason, dropped.permanent, dropped.status], ["Unreachable", false, undefined])
@@ -400,7 +355,7 @@ describe("LineChannel errors", () => {
 
   it.effect("a client that filters and retries by itself gives the same errors", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const through = Effect.provideServiceEffect(
         HttpClient.HttpClient,
         Effect.map(HttpClient.HttpClient, (client) =>
@@ -428,48 +383,14 @@ describe("LineChannel errors", () => {
 describe("LineChannel secrets", () => {
   const canary = "canary-0123456789abcdef"
 
-  /** Runs the effect with every span and every log line, in each of Effect's formats, put into `shown`. */
   const exposed =
     (shown: Array<string>) =>
     <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-      Effect.flatMap(Effect.tracer, (tracer) =>
-        effect.pipe(
-          Effect.withTracer(
-            Tracer.make({
-              span: (...args) => {
-                const span = tracer.span(...args)
-                const end = span.end.bind(span)
-                span.end = (endTime, exit) => {
-                  end(endTime, exit)
-                  // Printing a response reads its body away.
-                  const outcome = Exit.isFailure(exit) ? exit : "success"
-                  shown.push(inspect([span.name, span.attributes, outcome], { depth: 20, showHidden: true }))
-                }
-                return span
-              },
-              context: (f, fiber) => tracer.context(f, fiber)
-            })
-          ),
-          Effect.provide(
-            Logger.replace(
-              Logger.defaultLogger,
-              Logger.make((entry) => {
-                shown.push(
-                  Logger.logfmtLogger.log(entry),
-                  Logger.jsonLogger.log(entry),
-                  Logger.stringLogger.log(entry),
-                  inspect(Logger.structuredLogger.log(entry), { depth: 20, showHidden: true })
-                )
-              })
-            )
-          ),
-          Logger.withMinimumLogLevel(LogLevel.All)
-        )
-      )
+      effect.pipe(exposedSpans(shown), exposedLogs(shown))
 
   it.effect("are in no error, span or log, whatever LINE answers", () =>
     Effect.gen(function* () {
-      const { line, byKey } = yield* channel
+      const { line, byKey } = yield* lineChannel
       const bySecret = { channelId: lineChannelId, channelSecret: canary, baseUrl: line.url }
       const token = { accessToken: canary, baseUrl: line.url }
       const operations: Record<string, Effect.Effect<unknown, IssueError, HttpClient.HttpClient>> = {
@@ -533,34 +454,26 @@ describe("LineChannel secrets", () => {
     }).pipe(withLine())
   )
 
-  for (const [name, client] of Object.entries(clients)) {
+  for (const [name, client] of Object.entries(httpClients)) {
     it.effect(`are in no span of a success through ${name}, even if its response is printed`, () =>
       Effect.gen(function* () {
-        const { sources } = yield* channel
-        const spans: Array<Tracer.Span> = []
-        const tracer = yield* Effect.tracer
-        const { accessToken } = yield* Effect.withTracer(
-          sources.shortLived.issue,
-          Tracer.make({
-            span: (...args) => {
-              const span = tracer.span(...args)
-              spans.push(span)
-              return span
-            },
-            context: (f, fiber) => tracer.context(f, fiber)
+        const { sources } = yield* lineChannel
+        yield* withSpans((spans) =>
+          Effect.gen(function* () {
+            const { accessToken } = yield* sources.shortLived.issue
+            assert.lengthOf(spans, 1)
+            const printed = inspect(spans, { depth: 20, showHidden: true })
+            assert.notInclude(printed, Redacted.value(accessToken))
+            assert.notInclude(printed, lineChannelSecret)
           })
         )
-        assert.lengthOf(spans, 1)
-        const printed = inspect(spans, { depth: 20, showHidden: true })
-        assert.notInclude(printed, Redacted.value(accessToken))
-        assert.notInclude(printed, lineChannelSecret)
       }).pipe(Effect.provide(LineEmulator.layer()), Effect.provide(client))
     )
   }
 
   it.effect("are in no source that is printed", () =>
     Effect.gen(function* () {
-      const { line, byKey } = yield* channel
+      const { line, byKey } = yield* lineChannel
       const sources = [
         LineChannel.stateless({ channelId: lineChannelId, channelSecret: canary, baseUrl: line.url }),
         LineChannel.shortLived({ channelId: lineChannelId, channelSecret: canary, baseUrl: line.url }),
@@ -575,13 +488,16 @@ describe("LineChannel secrets", () => {
 
   it.effect("in a query leave no span, in a form they leave one without them", () =>
     Effect.gen(function* () {
-      const { byKey, sources } = yield* channel
-      const shown: Array<string> = []
-      yield* exposed(shown)(LineChannel.keyIds(byKey))
-      assert.isEmpty(shown)
-      yield* exposed(shown)(sources.stateless.issue)
-      assert.lengthOf(shown, 1)
-      assert.notInclude(shown[0]!, lineChannelSecret)
+      const { byKey, sources } = yield* lineChannel
+      const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        withSpans((spans) =>
+          Effect.map(effect, () => spans.map((span) => inspect(span, { depth: 20, showHidden: true })))
+        )
+      assert.isEmpty(yield* spansOf(LineChannel.keyIds(byKey)))
+      const [span = "", ...others] = yield* spansOf(sources.stateless.issue)
+      assert.isEmpty(others)
+      assert.include(span, "http.request.method")
+      assert.notInclude(span, lineChannelSecret)
     }).pipe(withLine())
   )
 })
@@ -592,7 +508,7 @@ describe("LineChannel revoke", () => {
 
   it.live("revokes the last short-lived token when the cache closes", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* runToClose(sources.shortLived)
       assert.isEmpty(yield* line.liveTokens(lineChannelId))
       assert.deepStrictEqual(pathsOf(yield* line.requests), ["POST /v2/oauth/accessToken", "POST /v2/oauth/revoke"])
@@ -601,7 +517,7 @@ describe("LineChannel revoke", () => {
 
   it.live("revokes the last v2.1 token when the cache closes, if there is a channel secret", () =>
     Effect.gen(function* () {
-      const { line, byKey } = yield* channel
+      const { line, byKey } = yield* lineChannel
       yield* runToClose(LineChannel.v21({ ...byKey, channelSecret: lineChannelSecret }))
       assert.isEmpty(yield* line.liveTokens(lineChannelId))
     }).pipe(withLine())
@@ -609,7 +525,7 @@ describe("LineChannel revoke", () => {
 
   it.live("leaves a v2.1 token to expire without one, and a stateless token always", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* runToClose(sources.v21)
       yield* runToClose(sources.stateless)
       assert.lengthOf(yield* line.liveTokens(lineChannelId), 2)
@@ -618,7 +534,7 @@ describe("LineChannel revoke", () => {
 
   it.live("lets 40 restarts stay under the cap of 30", () =>
     Effect.gen(function* () {
-      const { byKey } = yield* channel
+      const { byKey } = yield* lineChannel
       const restart = runToClose(LineChannel.v21({ ...byKey, channelSecret: lineChannelSecret }))
       yield* Effect.replicateEffect(restart, 40)
     }).pipe(withLine())
@@ -626,7 +542,7 @@ describe("LineChannel revoke", () => {
 
   it.live("is left out with revoke: undefined", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       yield* runToClose({ ...sources.shortLived, revoke: undefined })
       assert.lengthOf(yield* line.liveTokens(lineChannelId), 1)
     }).pipe(withLine())
@@ -636,7 +552,7 @@ describe("LineChannel revoke", () => {
 describe("LineChannel.verifyShortLived", () => {
   it.effect("tells the channel, what is left and the scope", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const { accessToken } = yield* sources.shortLived.issue
       yield* TestClock.adjust("1 day")
       assert.deepStrictEqual(yield* LineChannel.verifyShortLived({ accessToken, baseUrl: line.url }), {
@@ -649,7 +565,7 @@ describe("LineChannel.verifyShortLived", () => {
 
   it.effect("takes the lifetime of a long-lived token, which is over a hundred years", () =>
     Effect.gen(function* () {
-      const { line } = yield* channel
+      const { line } = yield* lineChannel
       yield* line.fault({ body: { client_id: lineChannelId, expires_in: 3138007490 } })
       assert.deepStrictEqual(yield* LineChannel.verifyShortLived({ accessToken: "token", baseUrl: line.url }), {
         channelId: lineChannelId,
@@ -660,7 +576,7 @@ describe("LineChannel.verifyShortLived", () => {
 
   it.effect("rejects a token that is not valid", () =>
     Effect.gen(function* () {
-      const { line } = yield* channel
+      const { line } = yield* lineChannel
       const error = yield* Effect.flip(LineChannel.verifyShortLived({ accessToken: "unknown", baseUrl: line.url }))
       assert.deepStrictEqual(summary(error), {
         reason: "Rejected",
@@ -675,7 +591,7 @@ describe("LineChannel.verifyShortLived", () => {
 describe("LineChannel.verifyV21", () => {
   it.effect("tells the channel, what is left and the scope", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const { accessToken } = yield* sources.v21.issue
       yield* TestClock.adjust("10 days")
       assert.deepStrictEqual(yield* LineChannel.verifyV21({ accessToken, baseUrl: line.url }), {
@@ -688,7 +604,7 @@ describe("LineChannel.verifyV21", () => {
 
   it.effect("rejects a stateless token, which LINE cannot verify", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const { accessToken } = yield* sources.stateless.issue
       const error = yield* Effect.flip(LineChannel.verifyV21({ accessToken, baseUrl: line.url }))
       assert.deepStrictEqual([error.reason, error.status], ["Rejected", 400])
@@ -699,7 +615,7 @@ describe("LineChannel.verifyV21", () => {
 describe("LineChannel.revokeShortLived", () => {
   it.effect("revokes the token, and one that is unknown is no error", () =>
     Effect.gen(function* () {
-      const { line, sources } = yield* channel
+      const { line, sources } = yield* lineChannel
       const { accessToken } = yield* sources.shortLived.issue
       yield* LineChannel.revokeShortLived({ accessToken, baseUrl: line.url })
       assert.isEmpty(yield* line.liveTokens(lineChannelId))
@@ -711,7 +627,7 @@ describe("LineChannel.revokeShortLived", () => {
 describe("LineChannel.revokeV21", () => {
   it.effect("revokes the token", () =>
     Effect.gen(function* () {
-      const { line, bySecret, sources } = yield* channel
+      const { line, bySecret, sources } = yield* lineChannel
       const { accessToken } = yield* sources.v21.issue
       yield* LineChannel.revokeV21({ ...bySecret, accessToken })
       assert.isEmpty(yield* line.liveTokens(lineChannelId))
@@ -720,22 +636,17 @@ describe("LineChannel.revokeV21", () => {
 
   it.effect("takes a 400 for a token that is gone, and logs it", () =>
     Effect.gen(function* () {
-      const { bySecret } = yield* channel
-      const logged: Array<unknown> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => logged.push(message))
-      )
-      yield* Effect.provide(LineChannel.revokeV21({ ...bySecret, accessToken: "no JWS" }), logger)
-      assert.deepStrictEqual(logged, [
-        ["The token counts as revoked, though LINE does not know it: issuer answered 400 invalid_request"]
+      const { bySecret } = yield* lineChannel
+      const [, lines] = yield* logged(LineChannel.revokeV21({ ...bySecret, accessToken: "no JWS" }))
+      assert.deepStrictEqual(lines, [
+        "The token counts as revoked, though LINE does not know it: issuer answered 400 invalid_request"
       ])
     }).pipe(withLine())
   )
 
   it.effect("rejects a wrong secret", () =>
     Effect.gen(function* () {
-      const { bySecret, sources } = yield* channel
+      const { bySecret, sources } = yield* lineChannel
       const { accessToken } = yield* sources.v21.issue
       const wrong = { ...bySecret, channelSecret: "wrong", accessToken }
       assert.deepStrictEqual(summary(yield* Effect.flip(LineChannel.revokeV21(wrong))), {
@@ -751,7 +662,7 @@ describe("LineChannel.revokeV21", () => {
 describe("LineChannel.keyIds", () => {
   it.effect("gives the key ids of the live v2.1 tokens", () =>
     Effect.gen(function* () {
-      const { byKey, sources } = yield* channel
+      const { byKey, sources } = yield* lineChannel
       assert.deepStrictEqual(yield* LineChannel.keyIds(byKey), [])
       const first = yield* sources.v21.issue
       const second = yield* sources.v21.issue
@@ -764,7 +675,7 @@ describe("LineChannel.keyIds", () => {
 
   it.effect("refuses an answer without kids", () =>
     Effect.gen(function* () {
-      const { line, byKey } = yield* channel
+      const { line, byKey } = yield* lineChannel
       yield* line.fault({ body: { kids: [1] } })
       const error = yield* Effect.flip(LineChannel.keyIds(byKey))
       assert.deepStrictEqual([error.reason, error.message], ["InvalidResponse", "kids is missing"])
@@ -784,7 +695,7 @@ describe("LineChannel from Config", () => {
 
   it.effect("makes the four sources from the environment", () =>
     Effect.gen(function* () {
-      const { line, byKey } = yield* channel
+      const { line, byKey } = yield* lineChannel
       const env = {
         LINE_CHANNEL_ID: ` ${lineChannelId}\n`,
         LINE_CHANNEL_SECRET: `${lineChannelSecret}\n`,
@@ -892,7 +803,7 @@ describe("LineChannel and @line/bot-sdk", () => {
 
   const isSigned = (assertion: string) => {
     const [header, claims, signature = ""] = assertion.split(".")
-    return verify("RSA-SHA256", Buffer.from(`${header}.${claims}`), rsa.publicKey, Buffer.from(signature, "base64url"))
+    return verify("RSA-SHA256", Buffer.from(`${header}.${claims}`), publicKey, Buffer.from(signature, "base64url"))
   }
 
   /** The token that these name is none of LINE's. */
@@ -900,7 +811,7 @@ describe("LineChannel and @line/bot-sdk", () => {
 
   it.effect("send the same requests to every token endpoint", () =>
     Effect.gen(function* () {
-      const { line, bySecret, byKey, sources } = yield* channel
+      const { line, bySecret, byKey, sources } = yield* lineChannel
       const sdk = new channelAccessToken.ChannelAccessTokenClient({ baseURL: line.url })
       const grant = "client_credentials"
       const type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

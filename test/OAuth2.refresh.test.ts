@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Deferred, Effect, Fiber, Logger, Redacted, TestClock } from "effect"
+import { Data, Deferred, Effect, Fiber, Redacted, TestClock } from "effect"
 import { type IssueError, OAuth2, TokenCache } from "effect-token-cache"
 import { fakeHttp, form, json, type Sent } from "./support/fakeHttp.js"
+import { quiet } from "./support/logs.js"
 
 class StoreDown extends Data.TaggedError("StoreDown") {}
 
@@ -10,8 +11,6 @@ const client = {
   clientId: "app",
   authMethod: "none"
 } as const
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 /** A server that replaces the refresh token each time, and takes only the last one. */
 const rotating = () => {

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Logger, Redacted, TestClock } from "effect"
+import { Context, Effect, Either, Layer, Redacted, TestClock } from "effect"
 import { OAuth2, TokenCache, TokenStore } from "effect-token-cache"
 import { fakeHttp, form, json, type Sent } from "./support/fakeHttp.js"
+import { quiet, tell } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { fallible, key, makeKey } from "./support/sharing.js"
 
@@ -88,7 +89,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
       state.failing = false
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* read(cache), "access of ada-2")
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("sends nothing where the stored one cannot be decrypted", () =>
@@ -102,7 +103,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
       assert.include(error.message, "the refresh token could not be loaded: StoreError")
       assert.strictEqual(yield* refresh(one), "access of ada-2")
       assert.strictEqual(http.sent.length, 2)
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("does not mix up two logins", () =>
@@ -124,7 +125,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
       assert.strictEqual(yield* read(yield* processOf(http, backend, loaded)), "access of ada-1")
       const other = yield* Effect.either(read(yield* processOf(http, backend, loaded)))
       assert.isTrue(Either.isLeft(other))
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("goes over to a new login that is loaded, and keeps to it", () =>
@@ -171,7 +172,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
         http.sentTokens(),
         Array.from({ length: count }, (_, index) => `ada-${index}`)
       )
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("asks for nothing while the store fails where the token is registered with the cache as well", () =>
@@ -184,7 +185,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
       yield* Layer.build(user.pipe(Layer.provideMerge(cache), Layer.provide(http.layer)))
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(http.sentTokens(), [])
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("without a store or persist it says that the new one is nowhere kept", () =>
@@ -192,13 +193,7 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
       const lines: Array<string> = []
       const http = server()
       const { issue } = yield* OAuth2.refreshToken({ ...client, refreshToken: "ada-0" })
-      yield* Effect.provide(issue, [
-        http.layer,
-        Logger.replace(
-          Logger.defaultLogger,
-          Logger.make(({ message }) => lines.push(String(message)))
-        )
-      ])
+      yield* Effect.provide(issue, [http.layer, tell(({ message }) => lines.push(String(message)))])
       assert.deepStrictEqual(lines, [
         "The server has replaced the refresh token, and there is nowhere to keep the new one"
       ])

@@ -2,19 +2,18 @@ import { createPrivateKey } from "node:crypto"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Duration, Effect, Layer, Logger, Redacted, TestClock } from "effect"
+import { ConfigProvider, Duration, Effect, Layer, Redacted, TestClock } from "effect"
 import { InvalidOptions, type IssueError, TokenCache } from "effect-token-cache"
 import * as OAuth2 from "effect-token-cache/OAuth2"
 import { serve } from "./support/bearerApi.js"
 import { print } from "./support/exposure.js"
 import { fakeHttp, form, json } from "./support/fakeHttp.js"
 import { clientKey } from "./support/keys.js"
+import { quiet } from "./support/logs.js"
 
 const server = { issuer: "https://issuer.example", tokenEndpoint: "https://issuer.example/token" }
 
 const client = { server, clientId: "svc", clientSecret: "hunter2" }
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 const token = (fields: Readonly<Record<string, unknown>> = {}) =>
   json({ access_token: "s3cr3t", token_type: "Bearer", expires_in: 60, ...fields })

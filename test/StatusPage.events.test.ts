@@ -7,9 +7,10 @@ import { StatusPage, TokenCache } from "effect-token-cache"
 import { serve } from "../examples/main/serve.js"
 import * as Sse from "../src/internal/statusPage/sse.js"
 import * as View from "../src/internal/statusPage/view.js"
-import { readEvents, until } from "./support/eventStream.js"
+import { readEvents } from "./support/eventStream.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
 import { settableClock } from "./support/settableClock.js"
+import { until } from "./support/until.js"
 
 const request = () => new Request("http://status.test/events")
 

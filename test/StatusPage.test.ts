@@ -1,9 +1,10 @@
 import { HttpRouter } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Scope, TestClock } from "effect"
+import { Effect, Exit, Layer, Scope, TestClock } from "effect"
 import { StatusPage, TokenCache, TokenMetrics } from "effect-token-cache"
 import { serve } from "../examples/main/serve.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
+import { quiet } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { fallible, processOn } from "./support/sharing.js"
 
@@ -307,7 +308,7 @@ describe("the page", () => {
       yield* cache.refresh("line")
       assert.include(yield* read(handler, "/"), "<small>not shared: the token store fails</small>")
       assert.include(yield* read(handler, "/status.json"), '"sharing":"local"')
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it.scoped("remembers the last 100 events", () =>

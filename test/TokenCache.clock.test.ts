@@ -1,33 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, type Duration, Effect, TestClock } from "effect"
+import { Effect, TestClock } from "effect"
 import { TokenCache } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
+import { read } from "./support/oneToken.js"
 import { startProcess } from "./support/process.js"
-
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-
-/** The test's clock with a wall clock that can be set; the monotonic clock and sleeping are left alone. */
-const settableClock = Effect.map(Effect.clock, (clock) => {
-  let offset = 0
-  const millis = () => clock.unsafeCurrentTimeMillis() + offset
-  const settable: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: millis,
-    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-    currentTimeMillis: Effect.sync(millis),
-    currentTimeNanos: clock.currentTimeNanos,
-    sleep: (duration) => clock.sleep(duration)
-  }
-  return {
-    clock: settable,
-    // TestClock.adjust moves the clock in the context, which has to be the test's own.
-    adjust: (duration: Duration.DurationInput) => Effect.withClock(TestClock.adjust(duration), clock),
-    set: (by: number) => {
-      offset += by
-    }
-  }
-})
+import { settableClock } from "./support/settableClock.js"
 
 const hour = 3_600_000
 
@@ -177,23 +155,19 @@ describe("a clock that jumps ahead, as after a suspend", () => {
 
 describe("a process suspended past expiry", () => {
   it("gives out no expired token, then a fresh one", async () => {
-    const child = startProcess("test/processes/suspended.ts")
-    const lines: Array<string> = []
-    child.stdout.setEncoding("utf8").on("data", (text: string) => lines.push(...text.trim().split("\n")))
-    // As long as it takes: the test's own time limit is the only one.
-    const line = async (from: number) => {
-      while (lines[from] === undefined && child.exitCode === null) await sleep(20)
-      return lines[from]
-    }
+    const { child, output, shows } = startProcess("test/processes/suspended.ts")
+    const lines = () => output.stdout.split("\n").slice(0, -1)
     try {
-      assert.strictEqual(await line(0), "token-1")
+      await shows("\n")
+      assert.strictEqual(lines()[0], "token-1")
       child.kill("SIGSTOP")
       await sleep(4000)
       // On a busy machine it may have got the next token of 3 seconds before it was stopped.
-      const seen = lines.length
+      const seen = lines().length
       child.kill("SIGCONT")
+      await shows(new RegExp(`^(.*\n){${seen + 1}}`))
       // The very next read after the process goes on: the token has expired meanwhile.
-      assert.strictEqual(await line(seen), `token-${seen + 1}`)
+      assert.strictEqual(lines()[seen], `token-${seen + 1}`)
     } finally {
       child.kill("SIGKILL")
     }

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Option, Redacted, Scope, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream, TestClock } from "effect"
 import { IssuedToken, TokenCache, type TokenUnavailable } from "effect-token-cache"
 import { heldTimers } from "./support/heldTimers.js"
 import * as Issuer from "./support/issuer.js"
+import { quiet, tell } from "./support/logs.js"
 import { runProcess } from "./support/process.js"
 
 /** A layer whose scope the test closes. */
@@ -114,7 +115,7 @@ describe("closing the layer", () => {
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       assert.isTrue((yield* Effect.map(Fiber.roots, (roots) => roots.length)) <= before.fibers)
       assert.isTrue(timers() <= before.timers)
-    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    }).pipe(Effect.provide(quiet))
   )
 
   it("lets a process exit by itself", async () => {
@@ -176,15 +177,15 @@ describe("TokenSource.revoke", () => {
 
   it.effect("that fails is logged, without the token", () => {
     const lines: Array<string> = []
-    const logger = Logger.make(({ annotations, message }) => {
+    const logger = tell(({ annotations, message }) =>
       lines.push(`${JSON.stringify([...annotations])} ${String(message)}`)
-    })
+    )
     return Effect.gen(function* () {
       const { close, context } = yield* open(layer((value) => Effect.fail({ _tag: "Refused", value })))
       yield* Effect.provide(TokenCache.token("line"), context)
       yield* close
       assert.deepStrictEqual(lines, [`[["token","line"]] Could not revoke the token: revoke failed with Refused`])
-    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }).pipe(Effect.provide(logger))
   })
 
   it.scoped("that hangs holds the layer up for 5 seconds at most", () =>

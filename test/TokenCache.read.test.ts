@@ -2,16 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Fiber, FiberStatus, Runtime, Schedule, TestClock } from "effect"
 import { TokenCache, type TokenUnavailable } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
-
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-
-const layer = (issuer: ReturnType<typeof Issuer.scripted>, options = {}) =>
-  TokenCache.layer({ line: { issue: issuer.issue, jitter: 0, ...options } })
+import { layer, read, unavailable } from "./support/oneToken.js"
 
 // A schedule that knows nothing of the token's lifetime.
 const everyDay = Schedule.spaced("1 day")
-
-const unavailable = Effect.flip(TokenCache.token("line"))
 
 describe("TokenCache.token", () => {
   describe("1. a usable token", () => {

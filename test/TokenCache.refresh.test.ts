@@ -1,18 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Logger, LogLevel, Redacted, Schedule, TestClock, type Tracer } from "effect"
+import { Duration, Effect, Fiber, LogLevel, Redacted, Schedule, TestClock, type Tracer } from "effect"
 import { IssuedToken, TokenCache } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
-
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-const refresh = Effect.map(TokenCache.refresh("line"), Issuer.value)
-const invalidate = (token: string) => TokenCache.invalidate("line", Redacted.make(token))
-const status = TokenCache.status("line")
-
-const layer = (issuer: ReturnType<typeof Issuer.scripted>, options = {}) =>
-  TokenCache.layer({ line: { issue: issuer.issue, jitter: 0, ...options } })
-
-const slow = (token: string, delay: Duration.DurationInput = "1 second") =>
-  Issuer.run(Effect.delay(Issuer.scripted(Issuer.succeed("1 hour", token)).issue, delay))
+import { tell, throwing } from "./support/logs.js"
+import { invalidate, layer, read, refresh, status } from "./support/oneToken.js"
 
 describe("the refresh fiber", () => {
   it.effect("replaces the token before it runs out, without a reader", () => {
@@ -233,13 +224,10 @@ describe("the refresh fiber", () => {
 
   it.effect("survives a logger that throws", () => {
     const issuer = Issuer.scripted(Issuer.fail(), Issuer.succeed("1 hour"))
-    const logger = Logger.make(() => {
-      throw new Error("disk full")
-    })
     return Effect.gen(function* () {
       yield* TestClock.adjust("40 seconds")
       assert.strictEqual(yield* read, "token-2")
-    }).pipe(Effect.provide(layer(issuer)), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }).pipe(Effect.provide(layer(issuer)), Effect.provide(throwing))
   })
 
   it.effect("gives each attempt a trace of its own, not the builder's", () => {
@@ -313,7 +301,7 @@ describe("the refresh fiber", () => {
 
   it.effect("a schedule that dies after a refused token is logged with the token's name", () => {
     const lines: Array<string> = []
-    const logger = Logger.make(({ annotations, logLevel, message }) => {
+    const logger = tell(({ annotations, logLevel, message }) => {
       if (logLevel === LogLevel.Error) lines.push(`${JSON.stringify([...annotations])} ${String(message)}`)
     })
     const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
@@ -328,10 +316,7 @@ describe("the refresh fiber", () => {
       assert.deepStrictEqual(lines, [
         `[["token","line"]] The schedule of this token died; the default policy replaces it`
       ])
-    }).pipe(
-      Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule } })),
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
-    )
+    }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule } })), Effect.provide(logger))
   })
 
   it.effect("accepts the very same token again, and asks again no sooner than retryAfter", () => {
@@ -358,7 +343,7 @@ describe("TokenCache.refresh", () => {
   })
 
   it.effect("100 at once cost one issue", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("fresh"))
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), Issuer.slow("fresh"))
     return Effect.gen(function* () {
       yield* read
       const all = yield* Effect.fork(
@@ -374,7 +359,7 @@ describe("TokenCache.refresh", () => {
   })
 
   it.effect("shares a running attempt, and waits as long as it may run", () => {
-    const issuer = Issuer.scripted(slow("slow", "29 seconds"))
+    const issuer = Issuer.scripted(Issuer.slow("slow", "29 seconds"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("2 seconds")
       const refreshing = yield* Effect.fork(refresh)
@@ -442,7 +427,7 @@ describe("TokenCache.invalidate", () => {
   })
 
   it.effect("100 at once cost one issue", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("fresh"))
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), Issuer.slow("fresh"))
     return Effect.gen(function* () {
       const old = yield* TokenCache.token("line")
       const all = yield* Effect.fork(
@@ -458,7 +443,7 @@ describe("TokenCache.invalidate", () => {
   })
 
   it.effect("shares a running attempt", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), slow("fresh"))
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.slow("fresh"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("450 seconds")
       yield* invalidate("token-1")

@@ -1,13 +1,14 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, Schedule, Scope, TestClock, Tracer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, Schedule, Scope, TestClock } from "effect"
 import { IssuedToken, type RefreshPolicy, TokenCache, type TokenUnavailable } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
+import { tell, throwing } from "./support/logs.js"
+import { read, status } from "./support/oneToken.js"
+import { withEachSpan } from "./support/spans.js"
 
 const ok = IssuedToken.make({ accessToken: "token", expiresIn: "1 hour" })
 const succeeds = Effect.succeed(ok)
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-const status = TokenCache.status("line")
 
 describe("a program that is interrupted, as by Ctrl-C,", () => {
   it.live("revokes its tokens and interrupts its attempts", () => {
@@ -127,9 +128,6 @@ describe("TokenCache.invalidate", () => {
         Exit.isSuccess(outcome) ? Effect.succeed("10 minutes") : Effect.die("boom")
       )
     )
-    const logger = Logger.make(() => {
-      throw new Error("disk full")
-    })
     const refuse = Effect.flatMap(TokenCache.token("line"), (token) => TokenCache.invalidate("line", token))
     return Effect.gen(function* () {
       yield* refuse
@@ -138,7 +136,7 @@ describe("TokenCache.invalidate", () => {
       assert.isTrue(issuer.calls.length > 2)
     }).pipe(
       Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, schedule: dies } })),
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      Effect.provide(throwing)
     )
   })
 })
@@ -226,36 +224,16 @@ describe("an issuer's own error or answer", () => {
   for (const [name, issue] of leaky) {
     it.effect(`that is ${name} reaches no span, log, status or reader`, () => {
       const seen: Array<unknown> = []
-      const tracer = Tracer.make({
-        span: (name, parent, context, links, startTime, kind) => {
-          const attributes = new Map<string, unknown>()
-          return {
-            _tag: "Span",
-            name,
-            spanId: "span",
-            traceId: "trace",
-            parent,
-            context,
-            links,
-            kind,
-            sampled: true,
-            attributes,
-            status: { _tag: "Started", startTime },
-            attribute: (key, value) => {
-              attributes.set(key, value)
-            },
-            addLinks: () => {},
-            event: () => {},
-            end: (_, exit) => {
-              seen.push(exit, attributes)
-            }
-          }
-        },
-        context: (f) => f()
+      const withSpanEnds = withEachSpan((span) => {
+        const end = span.end.bind(span)
+        span.end = (time, exit) => {
+          seen.push(exit, span.attributes)
+          end(time, exit)
+        }
       })
-      const logger = Logger.make((options) => {
-        seen.push(Logger.logfmtLogger.log(options), Logger.jsonLogger.log(options), options.message, options.cause)
-      })
+      const logger = tell((entry) =>
+        seen.push(Logger.logfmtLogger.log(entry), Logger.jsonLogger.log(entry), entry.message, entry.cause)
+      )
       return Effect.gen(function* () {
         yield* TestClock.adjust("1 second")
         const error: TokenUnavailable = yield* Effect.flip(TokenCache.token("line"))
@@ -267,9 +245,9 @@ describe("an issuer's own error or answer", () => {
         }
       }).pipe(
         Effect.provide(TokenCache.layer({ line: { issue } })),
-        Effect.withTracer(tracer),
+        withSpanEnds,
         Logger.withMinimumLogLevel(LogLevel.Trace),
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        Effect.provide(logger)
       )
     })
   }

@@ -1,6 +1,6 @@
 import { FetchHttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
 import { BearerClient, IssuedToken, TokenCache } from "effect-token-cache"
 import {
   answer,
@@ -14,10 +14,9 @@ import {
   scripted,
   succeed
 } from "./support/issuer.js"
+import { quiet } from "./support/logs.js"
 import { cacheOf } from "./support/series.js"
 import { type Recorded, recordedSpans } from "./support/spans.js"
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 const source = (...behaviours: readonly [Behaviour, ...ReadonlyArray<Behaviour>]) =>
   ({

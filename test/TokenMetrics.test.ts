@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Schedule, Scope, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Metric, Schedule, Scope, TestClock } from "effect"
 import { IssuedToken, TokenCache, TokenMetrics, type TokenSource } from "effect-token-cache"
 import {
   answer,
@@ -13,9 +13,8 @@ import {
   scripted,
   succeed
 } from "./support/issuer.js"
+import { quiet } from "./support/logs.js"
 import { cacheOf, measured, published, seriesOf } from "./support/series.js"
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 const source = (
   behaviours: readonly [Behaviour, ...ReadonlyArray<Behaviour>],

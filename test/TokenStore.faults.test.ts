@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Deferred, Effect, Exit, Layer, Logger, Redacted, Scope, TestClock } from "effect"
+import { ConfigProvider, Deferred, Effect, Exit, Layer, Redacted, Scope, TestClock } from "effect"
 import { IssuedToken, TokenCache, type TokenSource, TokenStore } from "effect-token-cache"
 import { heldTimers } from "./support/heldTimers.js"
 import * as Issuer from "./support/issuer.js"
+import { quiet, tell } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { settableClock } from "./support/settableClock.js"
 import { fallible, key } from "./support/sharing.js"
@@ -36,8 +37,6 @@ const start = (backend: Backend, source: Source, options: TokenStore.TokenStoreO
 
 /** Lets promises and other fibers go on. */
 const aMoment = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20)))
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 const broken: Record<string, Effect.Effect<never, TokenStore.StoreError>> = {
   fails: Effect.fail(new TokenStore.StoreError({ message: "down" })),
@@ -99,12 +98,9 @@ describe("a store that fails for a while", () => {
 
   it.scoped("is said to fail once, where it can be read and not written", () => {
     const said: Array<string> = []
-    const log = Logger.replace(
-      Logger.defaultLogger,
-      Logger.make(({ message }) => {
-        if (String(message).includes("store")) said.push(String(message))
-      })
-    )
+    const log = tell(({ message }) => {
+      if (String(message).includes("store")) said.push(String(message))
+    })
     return Effect.gen(function* () {
       const { backend, broken } = yield* breakable
       broken.set("acquire", Effect.fail(new TokenStore.StoreError({ message: "Redis answered READONLY" })))

@@ -4,12 +4,13 @@ import { join } from "node:path"
 import { FileSystem, Error as PlatformError } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Redacted, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import { LineChannel, TokenCache, TokenStore } from "effect-token-cache"
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
 import * as File from "../src/internal/store/fileBackend.js"
 import * as Issuer from "./support/issuer.js"
 import { lineChannel } from "./support/lineChannel.js"
+import { quiet } from "./support/logs.js"
 import { during, key, processWith } from "./support/sharing.js"
 
 const inDirectory = <A, E, R>(use: (directory: string) => Effect.Effect<A, E, R>) =>
@@ -30,7 +31,7 @@ const issues = Effect.map(
 )
 
 const withEmulator = <A, E>(effect: Effect.Effect<A, E, LineEmulator>) =>
-  Effect.provide(effect, [LineEmulator.layer(), Logger.remove(Logger.defaultLogger)])
+  Effect.provide(effect, [LineEmulator.layer(), quiet])
 
 /** An app that is started, reads its token, and ends. */
 const start = (source: LineChannel.LineSource, store?: Layer.Layer<TokenStore.TokenStore, unknown>) => {
@@ -138,7 +139,7 @@ describe("TokenStore.layerFile", () => {
         }
         assert.strictEqual(issuer.calls.length, 4)
       })
-    ).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+    ).pipe(Effect.provide(quiet))
   )
 
   it.live("fails the layer, without the path, where it cannot be", () =>

@@ -1,10 +1,11 @@
 import { Effect, type Scope } from "effect"
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
 import { assert, describe } from "vitest"
-import { type Fleet, makeKey, startFleet, until } from "./support/fleet.js"
+import { type Fleet, makeKey, startFleet } from "./support/fleet.js"
 import { OidcProvider, webSecret } from "./support/oidcProvider.js"
 import { itWith } from "./support/parts.js"
 import { type RedisServer, startRedis } from "./support/redisServer.js"
+import { until } from "./support/until.js"
 
 const itWithRedis = itWith("redis-server")
 
@@ -65,12 +66,12 @@ const memberOf = (fleet: Fleet) => (name: string | undefined) => {
   return member
 }
 
-/** Waits until these have one token, and not the one that they have now. */
-const newToken = (fleet: Fleet, of = fleet.members) =>
-  Effect.suspend(() => {
-    const old = fleet.sharedToken(of)
-    return until(() => ![undefined, old].includes(fleet.sharedToken(of)))
-  })
+/** Waits until these have one token, and not the one that they had. */
+const newToken = (fleet: Fleet, old: string | undefined, of = fleet.members) =>
+  until(() => ![undefined, old].includes(fleet.sharedToken(of)))
+
+/** Waits until all have one token that is not the one that they have now. */
+const refreshed = (fleet: Fleet) => Effect.suspend(() => newToken(fleet, fleet.sharedToken()))
 
 const run = (
   lifetime: `${number} seconds`,
@@ -84,7 +85,7 @@ describe("processes that share a token through Redis", () => {
       "16 seconds",
       Effect.gen(function* () {
         const fleet = yield* lineFleet(size)
-        yield* Effect.repeatN(newToken(fleet), 2)
+        yield* Effect.repeatN(refreshed(fleet), 2)
         assert.strictEqual((yield* fleet.askers).length, 3)
         assert.deepStrictEqual(fleet.failures(), [])
         assert.strictEqual(fleet.stderr(), "")
@@ -97,6 +98,7 @@ describe("processes that share a token through Redis", () => {
       "30 seconds",
       Effect.gen(function* () {
         const fleet = yield* lineFleet(3)
+        const old = fleet.sharedToken()
         yield* fleet.line.fault({ match: issuing, delayMs: 60_000 })
         const [holder] = yield* fleet.asked(1)
         const others = fleet.members.filter(({ name }) => name !== holder)
@@ -113,7 +115,7 @@ describe("processes that share a token through Redis", () => {
         )
         yield* Effect.raceFirst(reference, fleet.asked(2))
         assert.isAtLeast((yield* looks(fleet.server)) - before, halfSeconds * 2 * (2 / 3))
-        yield* newToken(fleet, others)
+        yield* newToken(fleet, old, others)
         assert.strictEqual((yield* fleet.askers).length, 2)
         assert.deepStrictEqual(fleet.failures(), [])
       })
@@ -125,12 +127,13 @@ describe("processes that share a token through Redis", () => {
       "30 seconds",
       Effect.gen(function* () {
         const fleet = yield* lineFleet(3)
+        const old = fleet.sharedToken()
         yield* fleet.line.fault({ match: issuing, mode: "after", delayMs: 500 })
         const [holder] = yield* fleet.asked(1)
         const others = fleet.members.filter(({ name }) => name !== holder)
         fleet.find(holder).signal("SIGSTOP")
         yield* fleet.asked(2)
-        yield* newToken(fleet, others)
+        yield* newToken(fleet, old, others)
         const token = fleet.sharedToken(others)
         fleet.find(holder).signal("SIGCONT")
         yield* until(() => fleet.find(holder).token() === token)
@@ -158,7 +161,7 @@ describe("processes that share a token through Redis", () => {
           fleet.server.signal("SIGCONT")
           yield* until(() => fleet.sharedToken() !== undefined)
           const issues = (yield* fleet.askers).length
-          yield* newToken(fleet)
+          yield* refreshed(fleet)
           assert.strictEqual((yield* fleet.askers).length, issues + 1)
           assert.deepStrictEqual(fleet.failures(), [])
         })

@@ -1,8 +1,9 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, ConfigProvider, Effect, Exit, Fiber, Layer, Logger, Option, Redacted, TestClock } from "effect"
+import { Clock, ConfigProvider, Effect, Exit, Fiber, Layer, Option, Redacted, TestClock } from "effect"
 import { IssuedToken, TokenCache, type TokenCacheService, TokenMetrics, TokenStore } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
+import { logged, quiet } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { published } from "./support/series.js"
 import { during, fallible, key, makeKey, processOn, processWith } from "./support/sharing.js"
@@ -12,23 +13,6 @@ const hour = Issuer.succeed("1 hour")
 const token = (cache: TokenCacheService) => Effect.map(cache.token("line"), Issuer.value)
 
 const status = (cache: TokenCacheService) => cache.status("line")
-
-/** What is logged meanwhile, beside the effect's result. */
-const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const lines: Array<string> = []
-  return Effect.map(
-    Effect.provide(
-      effect,
-      Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => lines.push(String(message)))
-      )
-    ),
-    (result) => [result, lines] as const
-  )
-}
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 describe("processes that share a store", () => {
   it.scoped("take over the token that is there, without issuing", () =>

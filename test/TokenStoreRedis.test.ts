@@ -1,15 +1,17 @@
 import { inspect } from "node:util"
-import { Config, ConfigProvider, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock, TestContext } from "effect"
+import { Config, ConfigProvider, Effect, Exit, Fiber, Layer, Scope, TestClock, TestContext } from "effect"
 import type { TokenCacheService } from "effect-token-cache"
 import * as TokenStoreRedis from "effect-token-cache/TokenStoreRedis"
 import { assert, describe, it } from "vitest"
 import { faultProxy } from "./support/faultProxy.js"
-import { until } from "./support/fleet.js"
+import { freePort } from "./support/freePort.js"
 import { heldTimers } from "./support/heldTimers.js"
 import * as Issuer from "./support/issuer.js"
+import { quiet, tell } from "./support/logs.js"
 import { itWith } from "./support/parts.js"
-import { freePort, type RedisServer, startRedis } from "./support/redisServer.js"
+import { type RedisServer, startRedis } from "./support/redisServer.js"
 import { during, key, processWith } from "./support/sharing.js"
+import { until } from "./support/until.js"
 
 const itWithRedis = itWith("redis-server")
 
@@ -58,7 +60,7 @@ const agreed = ({ one, other }: { readonly one: TokenCacheService; readonly othe
   })
 
 const run = (test: Effect.Effect<void, unknown, Scope.Scope>) =>
-  test.pipe(Effect.provide(Logger.remove(Logger.defaultLogger)), Effect.scoped, Effect.runPromise)
+  test.pipe(Effect.provide(quiet), Effect.scoped, Effect.runPromise)
 
 describe("a Redis that", () => {
   itWithRedis(
@@ -67,7 +69,7 @@ describe("a Redis that", () => {
     () =>
       run(
         Effect.gen(function* () {
-          const port = yield* Effect.promise(freePort)
+          const port = yield* freePort
           const both = yield* pair(port)
           assert.notStrictEqual(yield* token(both.one), yield* token(both.other))
           assert.deepStrictEqual([yield* sharing(both.one), yield* sharing(both.other)], ["local", "local"])
@@ -232,7 +234,7 @@ describe("TokenStoreRedis", () => {
     run(
       Effect.gen(function* () {
         const scope = yield* Scope.make()
-        const { one } = yield* Scope.extend(pair(yield* Effect.promise(freePort)), scope)
+        const { one } = yield* Scope.extend(pair(yield* freePort), scope)
         const reading = yield* Effect.fork(token(one))
         yield* TestClock.adjust("2 seconds")
         yield* Fiber.join(reading)
@@ -251,10 +253,6 @@ describe("TokenStoreRedis", () => {
       "s3cr3t://127.0.0.1"
     ]) {
       const shown: Array<unknown> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make((entry) => shown.push(entry))
-      )
       const exit = await processWith(
         { line: { ...Issuer.scripted(Issuer.succeed("1 hour")), identity: { client: "app" } } },
         TokenStoreRedis.layerConfig({ connection: Config.redacted("REDIS_URL"), encryption: Config.succeed([key]) })
@@ -262,7 +260,7 @@ describe("TokenStoreRedis", () => {
         Effect.flatMap((cache) => Effect.zip(cache.token("line"), cache.statuses)),
         Effect.scoped,
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["REDIS_URL", connection]]))),
-        Effect.provide(logger),
+        Effect.provide(tell((entry) => shown.push(entry))),
         Effect.runPromiseExit
       )
       assert.notInclude(inspect([exit, shown], { depth: 20 }), "s3cr3t")

@@ -1,5 +1,4 @@
-import { FetchHttpClient, type HttpClient, HttpClientRequest } from "@effect/platform"
-import { NodeHttpClient } from "@effect/platform-node"
+import { type HttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Layer, Metric, Redacted, Schedule, Stream } from "effect"
 import { BearerClient, LineChannel, LineMessaging, TokenCache, TokenMetrics } from "effect-token-cache"
@@ -8,6 +7,7 @@ import * as PrometheusText from "../src/internal/metrics/prometheusText.js"
 import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
 import { fastClock } from "./support/fastClock.js"
 import { faultProxy, type ProxyMode } from "./support/faultProxy.js"
+import { httpClients } from "./support/httpClients.js"
 import { lineChannel, privateKey } from "./support/lineChannel.js"
 import { runProcess } from "./support/process.js"
 
@@ -186,10 +186,8 @@ const secretsOf = (tokens: ReadonlyArray<string>) =>
     ])
   })
 
-const clients = { undici: NodeHttpClient.layerUndici, http: NodeHttpClient.layer, fetch: FetchHttpClient.layer }
-
 /** What an issuer answers is read the same way through each client; how a connection fails is each one's own. */
-const clientsOf = (fault: LineFault) => (fault.drop ? Object.entries(clients) : Object.entries(clients).slice(0, 1))
+const clientsOf = (fault: LineFault) => Object.entries(fault.drop ? httpClients : { undici: httpClients.undici })
 
 describe("no secret is in any log, span, metric, status, event or result", () => {
   for (const [name, fault] of Object.entries(lineFaults)) {
@@ -205,7 +203,7 @@ describe("no secret is in any log, span, metric, status, event or result", () =>
     }
   }
   for (const [name, fault] of Object.entries(socketFaults)) {
-    for (const [over, client] of Object.entries(clients)) {
+    for (const [over, client] of Object.entries(httpClients)) {
       it.live(`under ${name}, over ${over}`, () =>
         Effect.gen(function* () {
           const { secrets, shown } = yield* leaksUnder({ socket: fault }, client)

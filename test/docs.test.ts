@@ -94,24 +94,103 @@ describe("docs/errors.md", () => {
   }
 })
 
-describe("docs/security.md", () => {
-  it("names tests that there are, and what they are called", () => {
-    const text = readFileSync(join(root, "docs/security.md"), "utf8")
-    const named = Array.from(text.matchAll(/`(test\/[^`]+)`(?: \(([^)]+)\))?/g), ([, file = "", titles = ""]) => ({
-      file,
-      titles
-    }))
-    assert.isAtLeast(named.length, 20)
-    for (const { file, titles } of named) {
-      const tests = readFileSync(join(root, file), "utf8")
-      for (const title of titles.split(", ").filter((title) => title !== "")) {
-        assert.include(tests, title.replaceAll('"', ""), file)
-      }
+/** A test file that a page names, with the titles that it gives: whole ones in quotes, others in part. */
+interface NamedTest {
+  readonly file: string
+  readonly titles: ReadonlyArray<string>
+}
+
+const namedTests = (page: string): ReadonlyArray<NamedTest> =>
+  Array.from(page.matchAll(/`(test\/[^`]+\.ts)`(?: \(((?:"[^"]*"|[^)"])*)\))?/g), ([, file = "", titles = ""]) => ({
+    file,
+    titles: titles.match(/"[^"]*"|[^,"\s][^,"]*/g) ?? []
+  }))
+
+/** All texts of a program, with … for what a template fills in. */
+const textsOf = (code: string): ReadonlyArray<string> => {
+  const texts: Array<string> = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteralLike(node)) {
+      texts.push(node.text)
+    } else if (ts.isTemplateExpression(node)) {
+      texts.push([node.head, ...node.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join("…"))
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile("test.ts", code, ts.ScriptTarget.Latest))
+  return texts
+}
+
+/** The titles that a page gives to tests that are not called so. */
+const misnamed = (page: string): ReadonlyArray<string> =>
+  namedTests(page).flatMap(({ file, titles }) => {
+    const texts = existsSync(join(root, file)) ? textsOf(readFileSync(join(root, file), "utf8")) : undefined
+    const isIn = (title: string) =>
+      texts?.some((text) => (title.startsWith('"') ? `"${text}"` === title : text.includes(title))) === true
+    return texts === undefined ? [file] : titles.filter((title) => !isIn(title)).map((title) => `${file}: ${title}`)
+  })
+
+describe("the tests that a page names", () => {
+  it.each(files("docs", ".md"))("exist and are called so: %s", (file) => {
+    assert.deepStrictEqual(misnamed(readFileSync(join(root, file), "utf8")), [])
+  })
+
+  it("are missed where they have another name, or are gone", () => {
+    assert.deepStrictEqual(
+      misnamed(
+        'see `test/exports.test.ts` ("are the files", "name the types beside the code"), `test/exports.test.ts` (types beside, were) and `test/no.test.ts`'
+      ),
+      ['test/exports.test.ts: "are the files"', "test/exports.test.ts: were", "test/no.test.ts"]
+    )
+  })
+})
+
+describe("docs/architecture.md", () => {
+  const page = readFileSync(join(root, "docs/architecture.md"), "utf8")
+
+  /** The modules and files that everything may import: the picture leaves them out. */
+  const words = ["TokenError", "IssuedToken", "TokenSource", "RefreshPolicy", "TokenStatus"]
+
+  /** The public module or the room that a file of `src` belongs to. */
+  const placeOf = (file: string): string | undefined => {
+    const [first = "", ...rest] = relative("src", file)
+      .replace(/\.[jt]s$/, "")
+      .split("/")
+    const place = first !== "internal" ? first : rest.length > 1 || rest[0] === "layer" ? rest[0] : undefined
+    return place === "index" || words.includes(place ?? "") ? undefined : place
+  }
+
+  it("has an arrow for each import between rooms, and no other", () => {
+    const [picture = ""] = /```mermaid\n[\s\S]*?```/.exec(page) ?? []
+    const arrows = Array.from(picture.matchAll(/^ *(\w+) --> (\w+)$/gm), ([, from, to]) => `${from} --> ${to}`)
+    const imports = files("src", ".ts").flatMap((file) => {
+      const { importedFiles } = ts.preProcessFile(readFileSync(join(root, file), "utf8"))
+      return importedFiles
+        .filter(({ fileName }) => fileName.startsWith("."))
+        .map(({ fileName }) => [placeOf(file), placeOf(join(dirname(file), fileName))])
+        .filter(([from, to]) => from !== undefined && to !== undefined && from !== to)
+        .map(([from, to]) => `${from} --> ${to}`)
+    })
+    assert.deepStrictEqual([...arrows].sort(), [...new Set(imports)].sort())
+  })
+
+  it("names functions that are in the files that it links to", () => {
+    const named = Array.from(page.matchAll(/`([\w.]+)`\s+(?:in|of)\s+\[[^\]]+\]\(([^)]+\.ts)\)/g))
+    assert.isAtLeast(named.length, 40)
+    for (const [, name = "", file = ""] of named) {
+      const code = readFileSync(join(root, "docs", file), "utf8")
+      assert.match(code, new RegExp(`(const|static|readonly) ${name}\\b|^ {4}${name}:`, "m"), `${name} in ${file}`)
     }
   })
 })
 
 describe("the documentation", () => {
+  const pages = [".", "docs"].flatMap((directory) =>
+    readdirSync(join(root, directory))
+      .filter((file) => file.endsWith(".md"))
+      .map((file) => join(directory, file))
+  )
+
   it("links to files and headings that there are, and shows such pictures", () => {
     const headings = (file: string) =>
       Array.from(readFileSync(join(root, file), "utf8").matchAll(/^#+ (.*)$/gm), ([, heading = ""]) =>
@@ -120,7 +199,7 @@ describe("the documentation", () => {
           .replaceAll(/[^\w -]/g, "")
           .replaceAll(" ", "-")
       )
-    for (const file of ["README.md", ...files("docs", ".md")]) {
+    for (const file of pages) {
       const text = readFileSync(join(root, file), "utf8")
       const links = Array.from(text.matchAll(/(?:\]\(|src(?:set)?=")([^)"]+)[)"]/g), ([, link = ""]) => link)
       for (const link of links.filter((link) => !link.includes(":"))) {

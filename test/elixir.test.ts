@@ -6,29 +6,15 @@ import { IssuedToken, IssueError, LineChannel, LineMessaging, TokenCache } from 
 import { LineEmulator, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
 import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
 import * as Issuer from "./support/issuer.js"
-import { lineChannel } from "./support/lineChannel.js"
+import { lineChannel, withLine } from "./support/lineChannel.js"
+import { layer, read, seconds, status, unavailable } from "./support/oneToken.js"
 import { settableClock } from "./support/settableClock.js"
 
 // The weak points of ExLine.ChannelAccessToken.Cache, by their numbers: what must not happen here.
 
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-const unavailable = Effect.flip(TokenCache.token("line"))
-const status = TokenCache.status("line")
-
-const layer = (issuer: ReturnType<typeof Issuer.scripted>, options = {}) =>
-  TokenCache.layer({ line: { issue: issuer.issue, jitter: 0, ...options } })
-
-const seconds = (issuer: ReturnType<typeof Issuer.scripted>) => issuer.calls.map((at) => at / 1000)
-
-const slow = (token: string, delay: "6 seconds" | "7 seconds", expiresIn: "10 seconds" | "15 minutes") =>
-  Issuer.run(Effect.delay(Issuer.scripted(Issuer.succeed(expiresIn, token)).issue, delay))
-
-const withLine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  effect.pipe(Effect.provide(LineEmulator.layer()), Effect.provide(NodeHttpClient.layerUndici))
-
 describe("ExLine", () => {
   it.effect("W1: a refresh of 7 seconds keeps no reader waiting, let alone ends it", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), slow("slow", "7 seconds", "15 minutes"))
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.slow("slow", "7 seconds", "15 minutes"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("450 seconds")
       for (let second = 0; second < 7; second++) {
@@ -208,7 +194,7 @@ describe("ExLine", () => {
             TokenCache.layer({ line: { ...source, revoke: undefined, refreshBefore: "10 minutes", jitter: 0 } })
           )
         )
-      }).pipe(withLine)
+      }).pipe(withLine())
     )
   })
 
@@ -245,7 +231,7 @@ describe("ExLine", () => {
           )
           assert.isTrue(error.lastError?.permanent)
         }).pipe(Effect.provide(TokenCache.layer({ line: { ...LineChannel.stateless(bySecret), jitter: 0 } })))
-      }).pipe(withLine)
+      }).pipe(withLine())
     )
 
     it.effect("near expiry it is tried again in time", () => {
@@ -283,7 +269,7 @@ describe("ExLine", () => {
         (yield* line.requests).filter(({ path }) => path.endsWith("push")).map((request) => request.status),
         [401, 200]
       )
-    }).pipe(withLine)
+    }).pipe(withLine())
   )
 
   describe("W12: restarts do not use up the cap of 30 v2.1 tokens:", () => {
@@ -297,7 +283,7 @@ describe("ExLine", () => {
         const keyIds = yield* Effect.replicateEffect(Effect.zip(run(source), line.liveTokens(lineChannelId)), 30)
         assert.strictEqual(new Set(keyIds.map(([{ keyId }]) => keyId)).size, 30)
         assert.isAtMost(Math.max(...keyIds.map(([, live]) => live.length)), 1)
-      }).pipe(withLine)
+      }).pipe(withLine())
     )
 
     it.effect("the 31st start of an app that does not revoke is a permanent failure that names the cap", () =>
@@ -313,7 +299,7 @@ describe("ExLine", () => {
           /issuer answered 400: the channel has 30 live v2\.1 tokens, .*\(attempt 1, next in 5m\)/
         )
         assert.strictEqual((yield* line.requests).at(-1)?.status, 400)
-      }).pipe(withLine)
+      }).pipe(withLine())
     )
   })
 
@@ -393,7 +379,7 @@ describe("ExLine", () => {
 
   describe("W15: a cold start leaves no reader without a cause:", () => {
     it.effect("a reader joins the first attempt", () => {
-      const issuer = Issuer.scripted(slow("slow", "6 seconds", "15 minutes"))
+      const issuer = Issuer.scripted(Issuer.slow("slow", "6 seconds", "15 minutes"))
       return Effect.gen(function* () {
         yield* TestClock.adjust("2 seconds")
         const reader = yield* Effect.fork(read)
@@ -460,7 +446,7 @@ describe("ExLine", () => {
 
   describe("W17: the clock of a lifetime", () => {
     it.effect("starts before the request, not when the answer is there", () => {
-      const issuer = Issuer.scripted(slow("slow", "6 seconds", "10 seconds"), Issuer.fail())
+      const issuer = Issuer.scripted(Issuer.slow("slow", "6 seconds", "10 seconds"), Issuer.fail())
       return Effect.gen(function* () {
         yield* TestClock.adjust("8999 millis")
         assert.strictEqual(yield* read, "slow")

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { connect } from "node:net"
-import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
 import { itWith } from "./support/parts.js"
-import { ended, runProcess, startProcess } from "./support/process.js"
+import { controlCharacters, runProcess, startProcess } from "./support/process.js"
 
 const itWithRedis = itWith("redis-server")
 
@@ -26,9 +25,6 @@ const isRefused = (port: number): Promise<boolean> =>
     socket.on("error", () => resolve(true))
     socket.on("connect", () => resolve(socket.destroy() === undefined))
   })
-
-/** Everything but printable text and line breaks. */
-const controlCharacters = /[^\P{Cc}\n]/u
 
 const numbers = (stdout: string) => {
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1])
@@ -77,15 +73,10 @@ describe("npm run example:fleet", () => {
 
   itWithRedis("ends on Ctrl-C with its summary and 0, and leaves nothing behind", { timeout: 90_000 }, async () => {
     const mark = randomUUID()
-    const child = startProcess("examples/fleet.ts", { env: { FLEET: mark } })
-    const end = ended(child, 80_000)
-    let stdout = ""
-    child.stdout.on("data", (text) => {
-      stdout += text
-    })
-    while (!stdout.includes("issued here") && child.exitCode === null) await sleep(20)
+    const { child, ended, shows } = startProcess("examples/fleet.ts", { env: { FLEET: mark }, timeout: 80_000 })
+    await shows("issued here")
     child.kill("SIGINT")
-    const { code } = await end
+    const { code, stdout } = await ended
     assert.strictEqual(code, 0)
     assert.match(stdout, /\d+ reads, \d+ failed\n$/)
     assert.deepStrictEqual(processesWith(mark), [])

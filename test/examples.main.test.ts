@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process"
 import { generateKeyPairSync } from "node:crypto"
-import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
@@ -10,8 +7,7 @@ import { LineEmulator, type LiveToken, lineChannelId, lineChannelSecret } from "
 import { parseArguments } from "../examples/main/arguments.js"
 import { fromEnvironment, isLineMeant } from "../examples/main/channels.js"
 import { span, table } from "../examples/main/table.js"
-
-const root = fileURLToPath(new URL("..", import.meta.url))
+import { controlCharacters, startProcess } from "./support/process.js"
 
 /** Runs in the process first: what its emulator answers goes to descriptor 3, so that the token values are known. */
 const recordAnswers = `data:text/javascript,${encodeURIComponent(`
@@ -24,49 +20,14 @@ const recordAnswers = `data:text/javascript,${encodeURIComponent(`
   }
 `)}`
 
-const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
-  const child = spawn(process.execPath, ["--import", "tsx", "--import", recordAnswers, "examples/main.ts", ...args], {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe", "pipe"]
-  })
-  const output = ["", "", "", ""]
-  const read = (descriptor: 1 | 2 | 3) =>
-    child.stdio[descriptor]?.on("data", (chunk) => {
-      output[descriptor] += chunk
-    })
-  read(1)
-  read(2)
-  read(3)
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000)
-  const ended = new Promise<{
-    readonly code: number | null
-    readonly stdout: string
-    readonly stderr: string
-    readonly answers: string
-  }>((resolve) =>
-    child.on("close", (code) => {
-      clearTimeout(timer)
-      const [, stdout = "", stderr = "", answers = ""] = output
-      resolve({ code, stdout, stderr, answers })
-    })
-  )
-  const shows = async (text: string) => {
-    while (!output[1]?.includes(text) && child.exitCode === null && child.signalCode === null) {
-      await sleep(20)
-    }
-  }
-  return { child, ended, shows }
-}
+const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  startProcess("examples/main.ts", { args, env, nodeOptions: ["--import", recordAnswers], timeout: 60_000 })
 
 const tokensIn = (answers: string) => Array.from(answers.matchAll(/"access_token":"([^"]+)"/g), ([, token]) => token!)
 
-/** Everything but printable text and line breaks. */
-const controlCharacters = /[^\P{Cc}\n]/u
-
 describe("examples/main.ts at the emulator", () => {
   it("recovers from a refused token and from an outage, and shows no token", { timeout: 70_000 }, async () => {
-    const { code, stdout, stderr, answers } = await start(["--seconds", "8"]).ended
+    const { code, stdout, stderr, aside } = await start(["--seconds", "8"]).ended
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     assert.notMatch(stdout, controlCharacters)
     assert.match(stdout, /^NAME +STATE +LIFETIME +EXPIRES +REFRESH +READS +LAST RESULT$/m)
@@ -77,7 +38,7 @@ describe("examples/main.ts at the emulator", () => {
     assert.match(stdout, /^stateless +expired/m)
     assert.match(stdout, /^stateless +issued #\d+, expires in 3s: recovered$/m)
     assert.match(stdout, /\n[1-9] recovered from .*\n\d+ issued, \d+ failed, \d+ pushed, \d+ not pushed\n$/)
-    const tokens = tokensIn(answers)
+    const tokens = tokensIn(aside)
     assert.isAtLeast(tokens.length, 5)
     for (const secret of [...tokens, lineChannelSecret]) {
       assert.notInclude(stdout, secret)
@@ -100,7 +61,7 @@ describe("examples/main.ts at the emulator", () => {
   it("ends with 0 and without a word when nobody reads any more", { timeout: 70_000 }, async () => {
     const { child, ended, shows } = start([])
     await shows("NAME")
-    child.stdout?.destroy()
+    child.stdout.destroy()
     const { code, stderr } = await ended
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
   })
@@ -142,8 +103,8 @@ describe("examples/main.ts at LINE", () => {
         child.kill("SIGINT")
         yield* Effect.sleep("100 millis")
         child.kill("SIGINT")
-        const { answers, code, stderr, stdout } = yield* Effect.promise(() => ended)
-        assert.deepStrictEqual({ code, stderr, answers }, { code: 0, stderr: "", answers: "" })
+        const { aside, code, stderr, stdout } = yield* Effect.promise(() => ended)
+        assert.deepStrictEqual({ code, stderr, aside }, { code: 0, stderr: "", aside: "" })
         assert.deepStrictEqual(kinds(yield* line.liveTokens(lineChannelId)), ["stateless"])
         assert.deepStrictEqual(new Set((yield* line.messages).map(({ to }) => to)), new Set(["U4af4980629"]))
         assert.notInclude(stdout, "emulator")

@@ -2,13 +2,10 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer } from "node:net"
 import { assert, describe, it } from "vitest"
-import { ended, runProcess, startProcess } from "./support/process.js"
+import { controlCharacters, runProcess, startProcess } from "./support/process.js"
 
 const main = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   runProcess("examples/main.ts", { args, env, timeout: 60_000 })
-
-/** Everything but printable text and line breaks. */
-const controlCharacters = /[^\P{Cc}\n]/u
 
 describe("npm start", { timeout: 70_000 }, () => {
   it("keeps the tokens warm through a revocation and an outage, and exits with 0", async () => {
@@ -38,17 +35,10 @@ describe("npm start", { timeout: 70_000 }, () => {
   })
 
   it("shows the same tokens on its status page, and does not wait for who watches it", async () => {
-    const child = startProcess("examples/main.ts", { args: ["--seconds", "6"] })
-    const address = new Promise<string>((resolve) => {
-      let stdout = ""
-      child.stdout.on("data", (text) => {
-        stdout += text
-        const [, url] = /^status page at (\S+)$/m.exec(stdout) ?? []
-        if (url !== undefined) resolve(url)
-      })
-    })
-    const end = ended(child, 60_000)
-    const url = await address
+    const address = /^status page at (\S+)$/m
+    const { ended, output, shows } = startProcess("examples/main.ts", { args: ["--seconds", "6"], timeout: 60_000 })
+    await shows(address)
+    const [, url = ""] = address.exec(output.stdout) ?? []
     const watching = (await fetch(`${url}/events`)).body!.getReader()
     // And one who never reads.
     const stuck = connect(Number(new URL(url).port), "127.0.0.1")
@@ -62,7 +52,7 @@ describe("npm start", { timeout: 70_000 }, () => {
     assert.match(new TextDecoder().decode(value), /data-key=\\"v2\.1\\"/)
     // The program breaks it off.
     watching.closed.catch(() => {})
-    const { code, stderr } = await end
+    const { code, stderr } = await ended
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     stuck.destroy()
   })

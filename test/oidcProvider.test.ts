@@ -1,15 +1,18 @@
 import { createPrivateKey } from "node:crypto"
-import { FetchHttpClient, type HttpClient } from "@effect/platform"
+import type { HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Redacted, Schedule, Stream } from "effect"
+import { Effect, Exit, Fiber, Redacted, Schedule, Stream } from "effect"
 import { BearerClient, type IssueError, OAuth2, TokenCache } from "effect-token-cache"
 import { SignJWT } from "jose"
 import { ClientSecretBasic } from "oauth4webapi"
 import { type Answer, serve } from "./support/bearerApi.js"
 import { exposedLogs, exposedSpans, found, print } from "./support/exposure.js"
-import { closedPort, faultProxy, type ProxyMode } from "./support/faultProxy.js"
+import { faultProxy, type ProxyMode } from "./support/faultProxy.js"
+import { freePort } from "./support/freePort.js"
+import { httpClients } from "./support/httpClients.js"
 import { assertionKey, clientEcKey, clientKey } from "./support/keys.js"
+import { quiet } from "./support/logs.js"
 import { basicSecret, jwtBearer, OidcProvider, postSecret, webSecret } from "./support/oidcProvider.js"
 
 const read = Effect.map(TokenCache.token("api"), Redacted.value)
@@ -17,10 +20,6 @@ const read = Effect.map(TokenCache.token("api"), Redacted.value)
 const basic = { clientId: "svc-basic", clientSecret: Redacted.make(basicSecret) }
 
 const web = { clientId: "web", clientSecret: Redacted.make(webSecret) }
-
-const quiet = Logger.remove(Logger.defaultLogger)
-
-const clients = { http: NodeHttpClient.layer, undici: NodeHttpClient.layerUndici, fetch: FetchHttpClient.layer }
 
 describe("client authentication", () => {
   const methods = {
@@ -52,7 +51,7 @@ describe("client authentication", () => {
     )
   }
 
-  for (const [over, client] of Object.entries(clients)) {
+  for (const [over, client] of Object.entries(httpClients)) {
     it.scopedLive(`a wrong secret is a permanent Rejected, over ${over}`, () =>
       Effect.gen(function* () {
         const { issuer } = yield* OidcProvider
@@ -357,7 +356,7 @@ const faults: Record<string, Fault> = {
   "an answer that stops in its body": { mode: { _tag: "stall", at: "body" }, reason: "Timeout" }
 }
 
-describe.each(Object.entries(clients))("through a proxy, over %s,", (_name, client) => {
+describe.each(Object.entries(httpClients))("through a proxy, over %s,", (_name, client) => {
   /** Runs with all that is logged and traced put where the secrets are looked for. */
   const without =
     (secrets: Record<string, string>) =>
@@ -418,7 +417,7 @@ describe.each(Object.entries(clients))("through a proxy, over %s,", (_name, clie
   )
 
   const cold = {
-    "a port that nobody listens on": Effect.map(closedPort, (port) => `http://127.0.0.1:${port}/token`),
+    "a port that nobody listens on": Effect.map(freePort, (port) => `http://127.0.0.1:${port}/token`),
     "TLS to a plain port": Effect.map(OidcProvider, ({ port }) => `https://127.0.0.1:${port}/token`)
   }
   for (const [name, tokenEndpoint] of Object.entries(cold)) {

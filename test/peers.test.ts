@@ -15,42 +15,20 @@ import {
   TestClock
 } from "effect"
 import { IssuedToken, LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
-import { LineEmulator } from "effect-token-cache/testing"
 import { vi } from "vitest"
 import { exposedLogs, print } from "./support/exposure.js"
 import * as Issuer from "./support/issuer.js"
-import { lineChannel, privateKey } from "./support/lineChannel.js"
+import { lineChannel, privateKey, withLine } from "./support/lineChannel.js"
+import { delays, layer, read, refresh, seconds, status, unavailable } from "./support/oneToken.js"
 import { runProcess } from "./support/process.js"
 import { settableClock } from "./support/settableClock.js"
 
 // Where other token caches break, by their issue or, where there is none, by their name: it must not happen here.
 
-const read = Effect.map(TokenCache.token("line"), Issuer.value)
-const refresh = Effect.map(TokenCache.refresh("line"), Issuer.value)
-const unavailable = Effect.flip(TokenCache.token("line"))
-const status = TokenCache.status("line")
-
-type Scripted = ReturnType<typeof Issuer.scripted>
-
-const layer = (issuer: Scripted, options = {}) =>
-  TokenCache.layer({ line: { issue: issuer.issue, jitter: 0, ...options } })
-
-const seconds = ({ calls }: Scripted) => calls.map((at) => at / 1000)
-
-/** The seconds that the next attempt waited for, of each attempt but the last. */
-const delays = (issuer: Scripted) =>
-  seconds(issuer).flatMap((at, index, all) => (index === 0 ? [] : at - all[index - 1]!))
-
-const slow = (token: string, delay: Duration.DurationInput, expiresIn: Duration.DurationInput = "15 minutes") =>
-  Issuer.run(Effect.delay(Issuer.scripted(Issuer.succeed(expiresIn, token)).issue, delay))
-
 const times = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
   Effect.replicateEffect(effect, count, { concurrency: "unbounded" })
 
 const distinct = (tokens: ReadonlyArray<string>) => [...new Set(tokens)]
-
-const withLine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  effect.pipe(Effect.provide(LineEmulator.layer()), Effect.provide(NodeHttpClient.layerUndici))
 
 /** An issuer whose token lives through the attempts of one test, and that fails from then on. */
 const thenDown = (expiresIn: Duration.DurationInput = "15 minutes") =>
@@ -142,7 +120,7 @@ describe("an expired token is not given out", () => {
   })
 
   it.effect("aws-sdk-go-v2 and botocore refuse a token that has expired on arrival, and so does this", () => {
-    const issuer = Issuer.scripted(slow("stale", "10 seconds", "10 seconds"), Issuer.succeed("15 minutes"))
+    const issuer = Issuer.scripted(Issuer.slow("stale", "10 seconds", "10 seconds"), Issuer.succeed("15 minutes"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
       const { lastError, nextAttemptAt } = yield* unavailable
@@ -167,7 +145,7 @@ describe("an expired token is not given out", () => {
   })
 
   it.effect("effect-smol#1805: a lifetime is measured from before the request, not from its completion", () => {
-    const issuer = Issuer.scripted(slow("slow", "20 seconds", "100 seconds"), Issuer.fail())
+    const issuer = Issuer.scripted(Issuer.slow("slow", "20 seconds", "100 seconds"), Issuer.fail())
     return Effect.gen(function* () {
       yield* TestClock.adjust("94999 millis")
       assert.strictEqual(yield* read, "slow")
@@ -252,7 +230,7 @@ describe("a usable token is given out", () => {
   )
 
   it.effect("golang/oauth2#793: without a lock, though others wait for a refresh that they asked for", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("forced", "3 seconds"))
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), Issuer.slow("forced", "3 seconds"))
     return Effect.gen(function* () {
       yield* read
       const forced = yield* Effect.fork(times(100, refresh))
@@ -303,7 +281,10 @@ describe("a usable token is given out", () => {
 
 describe("one token is one issue", () => {
   it.effect("msal-js#6566: for 100 cold readers, and for 100 after the expiry", () => {
-    const issuer = Issuer.scripted(slow("first", "1 second", "1 minute"), slow("second", "1 second", "1 minute"))
+    const issuer = Issuer.scripted(
+      Issuer.slow("first", "1 second", "1 minute"),
+      Issuer.slow("second", "1 second", "1 minute")
+    )
     return Effect.gen(function* () {
       const cold = yield* Effect.fork(times(100, read))
       yield* TestClock.adjust("1 second")
@@ -318,7 +299,7 @@ describe("one token is one issue", () => {
   })
 
   it.effect("google-auth-library-nodejs#338, #1836: for 1000 callers, whichever way they ask", () => {
-    const issuer = Issuer.scripted(slow("only", "1 second"))
+    const issuer = Issuer.scripted(Issuer.slow("only", "1 second"))
     return Effect.gen(function* () {
       const reader = yield* TokenCache.reader("line")
       const asks = [
@@ -340,7 +321,7 @@ describe("one token is one issue", () => {
   })
 
   it.effect("msal-node skipCache, Effect Cache.refresh: for 20 forced refreshes", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("forced", "1 second"))
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), Issuer.slow("forced", "1 second"))
     return Effect.gen(function* () {
       yield* read
       const all = yield* Effect.fork(times(20, refresh))
@@ -361,7 +342,7 @@ describe("one token is one issue", () => {
   })
 
   it.effect("spring-security#11461, #14123, #15295: for N calls that find the token refused", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), slow("fresh", "1 second"))
+    const issuer = Issuer.scripted(Issuer.succeed("1 hour"), Issuer.slow("fresh", "1 second"))
     return Effect.gen(function* () {
       const refused = yield* TokenCache.token("line")
       const all = yield* Effect.fork(times(100, Effect.zipRight(TokenCache.invalidate("line", refused), read)))
@@ -497,7 +478,7 @@ describe("the issuer is left alone", () => {
     () => {
       const issuer = Issuer.scripted(
         Issuer.fail({ reason: "Throttled", status: 429, retryAfter: "2 minutes" }),
-        slow("after", "1 second")
+        Issuer.slow("after", "1 second")
       )
       return Effect.gen(function* () {
         for (let second = 0; second < 120; second += 10) {
@@ -642,7 +623,7 @@ describe("a failure is not the end", () => {
 
 describe("readers and attempts do not hang on each other", () => {
   it.effect("goth#151: a reader that has waited long enough gets an error, and the attempt goes on", () => {
-    const issuer = Issuer.scripted(slow("late", "8 seconds"))
+    const issuer = Issuer.scripted(Issuer.slow("late", "8 seconds"))
     return Effect.gen(function* () {
       const reader = yield* Effect.fork(Effect.exit(TokenCache.token("line")))
       yield* TestClock.adjust("5 seconds")
@@ -654,7 +635,7 @@ describe("readers and attempts do not hang on each other", () => {
   })
 
   it.effect("azure tokenCycler: the first reader's abort does not fail the others", () => {
-    const issuer = Issuer.scripted(slow("shared", "3 seconds"))
+    const issuer = Issuer.scripted(Issuer.slow("shared", "3 seconds"))
     return Effect.gen(function* () {
       const first = yield* Effect.fork(read)
       yield* TestClock.adjust("1 second")
@@ -670,7 +651,7 @@ describe("readers and attempts do not hang on each other", () => {
   it.effect(
     "golang/oauth2#388: a reader that is gone takes no attempt with it, neither this one nor a later one",
     () => {
-      const issuer = Issuer.scripted(slow("first", "1 second"), Issuer.succeed("15 minutes"))
+      const issuer = Issuer.scripted(Issuer.slow("first", "1 second"), Issuer.succeed("15 minutes"))
       return Effect.gen(function* () {
         const reader = yield* Effect.fork(read)
         yield* TestClock.adjust("500 millis")
@@ -685,7 +666,11 @@ describe("readers and attempts do not hang on each other", () => {
   )
 
   it.effect("golang/oauth2#388: nor does the reader for whom the attempt was started, whose scope closes", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("1 minute"), slow("second", "3 seconds"), Issuer.succeed("1 hour"))
+    const issuer = Issuer.scripted(
+      Issuer.succeed("1 minute"),
+      Issuer.slow("second", "3 seconds"),
+      Issuer.succeed("1 hour")
+    )
     return Effect.gen(function* () {
       yield* TestClock.adjust("61 seconds")
       const reader = yield* Effect.fork(
@@ -705,7 +690,7 @@ describe("readers and attempts do not hang on each other", () => {
   })
 
   it.effect("golang/oauth2#262: a reader can give up by itself, and only that one does", () => {
-    const issuer = Issuer.scripted(slow("slow", "3 seconds"))
+    const issuer = Issuer.scripted(Issuer.slow("slow", "3 seconds"))
     return Effect.gen(function* () {
       const hasty = yield* Effect.fork(Effect.timeoutOption(read, "50 millis"))
       const patient = yield* Effect.fork(read)
@@ -745,7 +730,7 @@ describe("readers and attempts do not hang on each other", () => {
   it.effect(
     "Effect 4 cachedWithTTL, Effect-TS/effect#8389: the attempt goes on when its last reader is interrupted",
     () => {
-      const issuer = Issuer.scripted(slow("slow", "3 seconds"))
+      const issuer = Issuer.scripted(Issuer.slow("slow", "3 seconds"))
       return Effect.gen(function* () {
         const readers = yield* Effect.fork(times(3, read))
         yield* TestClock.adjust("1 second")
@@ -822,11 +807,11 @@ describe("a token that is refused", () => {
         yield* LineMessaging.push("line", "U4af4980629", LineMessaging.text("hi"), { baseUrl: line.url })
         assert.notStrictEqual(yield* read, Redacted.value(revoked))
       }).pipe(Effect.provide(TokenCache.layer({ line: LineChannel.shortLived(bySecret) })))
-    }).pipe(withLine)
+    }).pipe(withLine())
   )
 
   it.effect("octokit auth-app: a forced refresh during an attempt is not swallowed: it gives what that issues", () => {
-    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), slow("fresh", "3 seconds"))
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.slow("fresh", "3 seconds"))
     return Effect.gen(function* () {
       yield* TestClock.adjust("451 seconds")
       const forced = yield* Effect.fork(refresh)
@@ -858,7 +843,8 @@ describe("tokens do not get mixed up", () => {
   })
 
   it.effect("octokit auth-app: two caches that ask at the same time for the same name get their own", () => {
-    const issuerOf = (app: string) => Issuer.scripted(slow(`${app} 1`, "1 second"), slow(`${app} 2`, "1 second"))
+    const issuerOf = (app: string) =>
+      Issuer.scripted(Issuer.slow(`${app} 1`, "1 second"), Issuer.slow(`${app} 2`, "1 second"))
     const issuers = [issuerOf("app A"), issuerOf("app B")]
     return Effect.gen(function* () {
       const caches = yield* Effect.forEach(issuers, (issuer) => Layer.build(layer(issuer)))
@@ -924,7 +910,7 @@ describe("tokens do not get mixed up", () => {
           assert.strictEqual(expiresAt! - nextAttemptAt!, 60_000, name)
         }
       }).pipe(Effect.provide(TokenCache.layer(sources)))
-    }).pipe(withLine)
+    }).pipe(withLine())
   )
 })
 
@@ -942,7 +928,7 @@ describe("LINE", () => {
       }).pipe(Effect.provide(TokenCache.layer({ line: LineChannel.statelessJwt(byKey) })))
       const assertions = (yield* line.requests).map(({ body }) => new URLSearchParams(body).get("client_assertion"))
       assert.strictEqual(new Set(assertions).size, 3)
-    }).pipe(withLine)
+    }).pipe(withLine())
   )
 })
 

@@ -3,10 +3,11 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Effect, Layer, Logger, TestClock, TestContext } from "effect"
+import { Effect, Layer, TestClock, TestContext } from "effect"
 import { IssuedToken, StatusPage, TokenCache, TokenMetrics, TokenStore } from "effect-token-cache"
 import { assert, describe } from "vitest"
 import { answer, type Behaviour, die, fail, hang, run, scripted, succeed } from "./support/issuer.js"
+import { quiet } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { itWith } from "./support/parts.js"
 import { parse } from "./support/prometheusText.js"
@@ -72,7 +73,7 @@ const everything = Effect.gen(function* () {
     )
   ),
   Effect.tagMetrics("service.name", hostile),
-  Effect.provide(Logger.remove(Logger.defaultLogger)),
+  Effect.provide(quiet),
   Effect.provide(TestContext.TestContext)
 )
 

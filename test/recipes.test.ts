@@ -5,7 +5,7 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { createAppAuth } from "@octokit/auth-app"
 import { request as octokitRequest } from "@octokit/request"
-import { Effect, Layer, Logger, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { IssuedToken, TokenCache } from "effect-token-cache"
 import { JWT } from "google-auth-library"
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from "jose"
@@ -17,13 +17,12 @@ import { type Answer, type Received, serve } from "./support/bearerApi.js"
 import { exposedLogs, exposedSpans, found, print } from "./support/exposure.js"
 import { fakeHttp, form, json } from "./support/fakeHttp.js"
 import { scripted, succeed } from "./support/issuer.js"
+import { quiet } from "./support/logs.js"
 
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
 // GitHub hands out PKCS#1, Google PKCS#8.
 const pkcs1 = privateKey.export({ type: "pkcs1", format: "pem" }).toString()
 const pkcs8 = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 describe.each(["github-app", "google-service-account", "azure-token-credential", "google-auth-library"])(
   "the recipe %s",

@@ -1,13 +1,13 @@
-import { FetchHttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Redacted, Stream } from "effect"
+import { Effect, Redacted, Stream } from "effect"
 import { type IssueError, LineChannel, TokenCache } from "effect-token-cache"
 import { LineEmulator } from "effect-token-cache/testing"
-import { closedPort, faultProxy, type ProxyMode } from "./support/faultProxy.js"
+import { faultProxy, type ProxyMode } from "./support/faultProxy.js"
+import { freePort } from "./support/freePort.js"
+import { httpClients } from "./support/httpClients.js"
 import { lineChannel } from "./support/lineChannel.js"
-
-const clients = { http: NodeHttpClient.layer, undici: NodeHttpClient.layerUndici, fetch: FetchHttpClient.layer }
+import { quiet } from "./support/logs.js"
 
 const read = Effect.map(TokenCache.token("line"), Redacted.value)
 
@@ -19,8 +19,6 @@ const proxied = Effect.gen(function* () {
   const proxy = yield* faultProxy(Number(new URL(channel.line.url).port))
   return { ...channel, proxy, bySecret: { ...channel.bySecret, baseUrl: `http://127.0.0.1:${proxy.port}` } }
 })
-
-const quiet = Logger.remove(Logger.defaultLogger)
 
 interface Fault {
   readonly mode: ProxyMode
@@ -61,7 +59,7 @@ const faults: Record<string, Fault> = {
 
 const issueTimeout = (reason: IssueError["reason"]) => (reason === "Timeout" ? "400 millis" : "10 seconds")
 
-describe.each(Object.entries(clients))("over %s,", (_name, client) => {
+describe.each(Object.entries(httpClients))("over %s,", (_name, client) => {
   for (const [name, { message, mode, reason }] of Object.entries(faults)) {
     it.scopedLive(`${name} is ${reason}; the old token is kept, and the next attempt succeeds`, () =>
       Effect.gen(function* () {
@@ -106,7 +104,7 @@ describe.each(Object.entries(clients))("over %s,", (_name, client) => {
   )
 
   const cold = {
-    "a port that nobody listens on": Effect.map(closedPort, (port) => `http://127.0.0.1:${port}`),
+    "a port that nobody listens on": Effect.map(freePort, (port) => `http://127.0.0.1:${port}`),
     "TLS to a plain port": Effect.map(proxied, ({ proxy }) => `https://127.0.0.1:${proxy.port}`)
   }
   for (const [name, baseUrl] of Object.entries(cold)) {

@@ -1,25 +1,21 @@
 import { inspect } from "node:util"
-import { FetchHttpClient } from "@effect/platform"
-import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Logger, LogLevel } from "effect"
 import { LineChannel } from "effect-token-cache"
 import { LineEmulator } from "effect-token-cache/testing"
 import { faultProxy } from "../support/faultProxy.js"
+import { httpClientLayers } from "../support/httpClients.js"
+import { tell } from "../support/logs.js"
 
 const token = "canary.canary.canary"
 
 describe("LineChannel.verifyV21", () => {
-  for (const [name, http] of [
-    ["NodeHttpClient.layer", NodeHttpClient.layer],
-    ["NodeHttpClient.layerUndici", NodeHttpClient.layerUndici],
-    ["FetchHttpClient.layer", FetchHttpClient.layer]
-  ] as const) {
+  for (const [name, http] of httpClientLayers) {
     it.live(`logs nothing of the request when its answer breaks off: ${name}`, () => {
       const seen: Array<string> = []
-      const logger = Logger.make(({ cause, message }) => {
+      const logger = tell(({ cause, message }) =>
         seen.push(inspect([message, cause], { depth: 20, showHidden: true }), Cause.pretty(cause))
-      })
+      )
       return Effect.gen(function* () {
         const { url } = yield* LineEmulator
         const proxy = yield* faultProxy(Number(new URL(url).port))
@@ -31,7 +27,7 @@ describe("LineChannel.verifyV21", () => {
         assert.notInclude(seen.join("\n"), "canary.canary")
       }).pipe(
         Effect.scoped,
-        Effect.provide([LineEmulator.layer(), http, Logger.replace(Logger.defaultLogger, logger)]),
+        Effect.provide([LineEmulator.layer(), http, logger]),
         Logger.withMinimumLogLevel(LogLevel.Trace)
       )
     })

@@ -1,6 +1,7 @@
-import { Clock, Effect, Logger } from "effect"
+import { Clock, Effect } from "effect"
 import { TokenCache } from "effect-token-cache"
 import * as Issuer from "../support/issuer.js"
+import { quiet } from "../support/logs.js"
 
 // Reads all the time, in a loop that runs before timers do, and prints each token that is new, and each that has expired.
 const issuer = Issuer.scripted(Issuer.succeed("3 seconds"))
@@ -25,6 +26,6 @@ Effect.gen(function* () {
 }).pipe(
   Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, refreshBefore: "1 millis", jitter: 0 } })),
   // Its lines are on stdout, and one of them says that the token expired.
-  Effect.provide(Logger.remove(Logger.defaultLogger)),
+  Effect.provide(quiet),
   Effect.runPromise
 )

@@ -1,5 +1,3 @@
-import { Effect } from "effect"
-
 /** A message of a stream of server-sent events. */
 export interface ServerSentEvent {
   readonly event: string
@@ -33,11 +31,3 @@ export const readEvents = (response: Response) => {
   const ended = read()
   return { messages, chunks, state, ended, cancel: () => reader.cancel() }
 }
-
-/** Waits in real time, which a test's clock does not hold, until something is so. */
-export const until = (isSo: () => boolean): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    while (!isSo()) {
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })

@@ -1,5 +1,7 @@
 import { inspect } from "node:util"
-import { Cause, Effect, Exit, Logger, LogLevel, Metric, Tracer } from "effect"
+import { Cause, Effect, Exit, Logger, LogLevel, Metric } from "effect"
+import { tell } from "./logs.js"
+import { withEachSpan } from "./spans.js"
 
 /** A way to print that people use. */
 const ways: ReadonlyArray<(value: unknown) => string> = [
@@ -45,49 +47,30 @@ export const exposedLogs =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
       withRecordingConsole(shown),
-      Effect.provide(
-        Logger.replace(
-          Logger.defaultLogger,
-          Logger.make((entry) => {
-            shown.push(...render(entry))
-          })
-        )
-      ),
+      Effect.provide(tell((entry) => shown.push(...render(entry)))),
       Logger.withMinimumLogLevel(LogLevel.All)
     )
 
 /** Runs the effect with all its spans put into `shown`: names, attributes, events, links and failures. */
-export const exposedSpans =
-  (shown: Array<string>) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.tracer, (native) =>
-      Effect.withTracer(
-        effect,
-        Tracer.make({
-          span: (...args) => {
-            const span = native.span(...args)
-            const attribute = span.attribute.bind(span)
-            const end = span.end.bind(span)
-            const event = span.event.bind(span)
-            span.attribute = (key, value) => {
-              shown.push(print([key, value]))
-              attribute(key, value)
-            }
-            span.event = (name, time, attributes) => {
-              shown.push(print([name, attributes]))
-              event(name, time, attributes)
-            }
-            span.end = (time, exit) => {
-              end(time, exit)
-              // Printing a response reads its body away: a success is not printed here.
-              shown.push(print([span.name, span.attributes, span.links]), Exit.isFailure(exit) ? print(exit) : "")
-            }
-            return span
-          },
-          context: (f, fiber) => native.context(f, fiber)
-        })
-      )
-    )
+export const exposedSpans = (shown: Array<string>) =>
+  withEachSpan((span) => {
+    const attribute = span.attribute.bind(span)
+    const end = span.end.bind(span)
+    const event = span.event.bind(span)
+    span.attribute = (key, value) => {
+      shown.push(print([key, value]))
+      attribute(key, value)
+    }
+    span.event = (name, time, attributes) => {
+      shown.push(print([name, attributes]))
+      event(name, time, attributes)
+    }
+    span.end = (time, exit) => {
+      end(time, exit)
+      // Printing a response reads its body away: a success is not printed here.
+      shown.push(print([span.name, span.attributes, span.links]), Exit.isFailure(exit) ? print(exit) : "")
+    }
+  })
 
 /** All metrics of the process, printed. */
 export const metrics = Effect.map(Metric.snapshot, print)

@@ -101,11 +101,3 @@ const breakingPoint = (answer: Buffer, at: ProxyPoint): number => {
   const body = answer.indexOf("\r\n\r\n") + 4
   return at === "headers" ? 30 : body < 4 ? answer.length : Math.min(answer.length, body + 10)
 }
-
-/** A local port that nobody listens on. */
-export const closedPort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})

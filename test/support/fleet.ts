@@ -94,7 +94,3 @@ export const startFleet = (names: ReadonlyArray<string>, env: Readonly<Record<st
   )
 
 export type Fleet = Effect.Effect.Success<ReturnType<typeof startFleet>>
-
-/** Waits until it holds, for as long as the test may take. */
-export const until = (holds: () => boolean): Effect.Effect<unknown> =>
-  Effect.repeat(Effect.sleep("20 millis"), { until: holds })

@@ -21,6 +21,13 @@ export const fail = (options: Partial<ConstructorParameters<typeof IssueError>[0
 
 export const run = (effect: Effect.Effect<IssuedToken.IssuedToken, unknown>): Behaviour => ({ _tag: "run", effect })
 
+/** Succeeds after a while. */
+export const slow = (
+  token: string,
+  delay: Duration.DurationInput = "1 second",
+  expiresIn: Duration.DurationInput = "15 minutes"
+): Behaviour => run(Effect.delay(scripted(succeed(expiresIn, token)).issue, delay))
+
 export const hang = run(Effect.never)
 
 export const hangUninterruptibly = run(Effect.uninterruptible(Effect.never))

@@ -1,4 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -13,10 +14,19 @@ export interface ProcessOptions {
   readonly wrapper?: ReadonlyArray<string>
 }
 
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+  /** What the process has written to descriptor 3, which is none of its own. */
+  readonly aside: string
+}
+
 /** Starts a TypeScript file of this repository in a Node process of its own. */
 export const startProcess = (
   file: string,
-  { args = [], env = {}, nodeOptions = [], wrapper = [] }: ProcessOptions = {}
+  { args = [], env = {}, nodeOptions = [], timeout = 50_000, wrapper = [] }: ProcessOptions = {}
 ) => {
   const [program = process.execPath, ...rest] = [
     ...wrapper,
@@ -27,26 +37,45 @@ export const startProcess = (
     file,
     ...args
   ]
-  return spawn(program, rest, { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] })
-}
-
-/** Waits for a process to end, and kills it if it does not in time. */
-export const ended = async (child: ChildProcessWithoutNullStreams, timeout = 50_000) => {
-  let stdout = ""
-  let stderr = ""
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk
+  const child = spawn(program, rest, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe", "pipe"]
   })
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk
-  })
+  const output = { stdout: "", stderr: "", aside: "" }
+  for (const [descriptor, name] of [
+    [1, "stdout"],
+    [2, "stderr"],
+    [3, "aside"]
+  ] as const) {
+    child.stdio[descriptor]?.on("data", (chunk) => {
+      output[name] += chunk
+    })
+  }
   const timer = setTimeout(() => child.kill("SIGKILL"), timeout)
-  const [code, signal] = await new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve) =>
-    child.on("close", (code, signal) => resolve([code, signal]))
+  const ended = new Promise<Ended>((resolve) =>
+    child.on("close", (code, signal) => {
+      clearTimeout(timer)
+      resolve({ code, signal, ...output })
+    })
   )
-  clearTimeout(timer)
-  return { code, signal, stdout, stderr }
+  return {
+    child,
+    /** So far. */
+    output: output as Readonly<typeof output>,
+    /** Waits until the process has written this to stdout, or has ended. */
+    shows: async (text: string | RegExp): Promise<void> => {
+      const isShown = () => (typeof text === "string" ? output.stdout.includes(text) : text.test(output.stdout))
+      while (!isShown() && child.exitCode === null && child.signalCode === null) {
+        await sleep(20)
+      }
+    },
+    ended
+  }
 }
 
-export const runProcess = (file: string, options?: ProcessOptions) =>
-  ended(startProcess(file, options), options?.timeout)
+/** The same, and waits for it to end. */
+export const runProcess = (file: string, options?: ProcessOptions): Promise<Ended> => startProcess(file, options).ended
+
+/** Everything but printable text and line breaks. */
+export const controlCharacters = /[^\P{Cc}\n]/u

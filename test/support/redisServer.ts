@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { Redis } from "ioredis"
+import { freePort } from "./freePort.js"
 
 export interface RedisServer {
   readonly url: string
@@ -16,18 +17,9 @@ export interface RedisServer {
   readonly stop: () => Promise<void>
 }
 
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo // it listens on a port
-  server.close()
-  await once(server, "close")
-  return port
-}
-
 /** Starts a redis-server of its own, which keeps nothing on disk, and waits until it answers. */
 export const startRedis = async (options: { readonly port?: number; readonly args?: ReadonlyArray<string> } = {}) => {
-  const port = options.port ?? (await freePort())
+  const port = options.port ?? (await Effect.runPromise(freePort))
   const directory = mkdtempSync(join(tmpdir(), "redis-"))
   const child = spawn(
     "redis-server",
