@@ -4,22 +4,12 @@
  * @since 0.1.0
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Headers from "@effect/platform/Headers"
-import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as UrlParams from "@effect/platform/UrlParams"
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Client from "./internal/bearer/client.js"
 import * as BearerFetch from "./internal/bearer/fetch.js"
-import { BearerResponse, drain, errorFor, exitFor } from "./internal/bearer/response.js"
 import * as Token from "./internal/bearer/token.js"
-import { mapSpanExit } from "./internal/http/spans.js"
 import { TokenCache } from "./TokenCache.js"
 
 /**
@@ -36,7 +26,7 @@ export interface BearerClientOptions {
   readonly origins: ReadonlyArray<string>
   /**
    * Whether a request that the API answers with 401 is sent once more, with a new token. With `false` the 401 is the
-   * answer. The token is invalidated in either case, so that the next request has a new one. Default: `true`.
+   * answer. The 401 is reported to the cache in either case, so that the next request has a new token. Default: `true`.
    */
   readonly retryUnauthorized?: boolean | undefined
 }
@@ -45,9 +35,14 @@ export interface BearerClientOptions {
  * Makes an `HttpClient` that sends the token `name` as `Authorization: Bearer` to the given origins. It sends its requests
  * through the client in the context.
  *
- * When the API answers 401, the token that was sent is invalidated, and no other. The request is then sent once more with
- * the next token, and whatever the API answers is the answer. A 400 or 403 changes nothing. A body that can be read only
- * once, which is a `Stream` or a `Raw` that is not plain data, is not sent again: the 401 is the answer.
+ * When the API answers 401, that is reported by `TokenCache.unauthorized`, for the token that was sent and no other. The
+ * request is then sent once more with the next token, and whatever the API answers is the answer. Where the cache keeps the
+ * token for others, because a new one has not helped, the 401 is the answer. It is as well, without a report, if its
+ * `WWW-Authenticate` names an error other than `invalid_token`, such as `insufficient_scope`: a new token would not help. A
+ * 400 or 403 changes nothing. A body that can be read only once, which is a `Stream` or a `Raw` that is not plain data, is
+ * not sent again: the 401 is the answer.
+ *
+ * Redirects are left to the caller, also where the client in the context is a `fetch` that follows them by default.
  *
  * If the cache has no token, a request fails with a `RequestError` of reason `Encode`, which has the `TokenUnavailable` as
  * its cause. `HttpClient.retryTransient` does not repeat such an error. No error and no response holds the token: their
@@ -79,7 +74,7 @@ export interface BearerClientOptions {
  * program.pipe(Effect.provide([Tokens, FetchHttpClient.layer]), Effect.runPromise)
  * ```
  *
- * @see RFC 6750 sections 2.1 and 3.1
+ * @see RFC 6750 sections 2.1, 3 and 3.1
  * @since 0.1.0
  * @category constructors
  */
@@ -88,28 +83,14 @@ export const make = (
   options: BearerClientOptions
 ): Effect.Effect<HttpClient.HttpClient, never, HttpClient.HttpClient | TokenCache> =>
   Effect.gen(function* () {
-    const { retryUnauthorized = true } = options
     const origins = yield* Token.parseOrigins(name, options.origins)
-    const cache = yield* TokenCache
-    const send = sender(yield* HttpClient.HttpClient, origins, Token.read(cache, name))
-    return HttpClient.makeWith(
-      Effect.flatMap((request: HttpClientRequest.HttpClientRequest) =>
-        Effect.flatMap(send(request), ({ response, token }) => {
-          if (response.status !== 401 || token === undefined) {
-            return Effect.succeed(response)
-          }
-          const invalidate = cache.invalidate(name, token)
-          return retryUnauthorized && canBeSentAgain(request.body)
-            ? invalidate.pipe(
-                Effect.zipRight(drain(response)),
-                Effect.zipRight(Effect.annotateSpans(send(request), "http.request.resend_count", 1)),
-                Effect.map(({ response }) => response)
-              )
-            : Effect.as(invalidate, response)
-        })
-      ),
-      Effect.succeed<HttpClientRequest.HttpClientRequest>
-    )
+    return Client.make({
+      name,
+      origins,
+      retryUnauthorized: options.retryUnauthorized ?? true,
+      cache: yield* TokenCache,
+      client: yield* HttpClient.HttpClient
+    })
   })
 
 /**
@@ -176,69 +157,3 @@ export const fetch = (
       runtime: yield* Effect.runtime<never>()
     })
   })
-
-interface Sent {
-  /** The request as it was before the token was added. */
-  readonly request: HttpClientRequest.HttpClientRequest
-  readonly token: Redacted.Redacted<string>
-}
-
-/** Sends requests with the token that they need, and gives the token along with the answer. */
-const sender =
-  (
-    client: HttpClient.HttpClient,
-    origins: ReadonlySet<string>,
-    readToken: Effect.Effect<Redacted.Redacted<string>, Token.Unsendable>
-  ) =>
-  (
-    request: HttpClientRequest.HttpClientRequest
-  ): Effect.Effect<
-    { readonly response: HttpClientResponse.HttpClientResponse; readonly token: Redacted.Redacted<string> | undefined },
-    HttpClientError.HttpClientError
-  > =>
-    Effect.suspend(() => {
-      let sent: Sent | undefined
-      // The last of the client's own mapRequests, so that the origin is that of the URL that goes out.
-      const bearer = HttpClient.mapRequestEffect(client, (request) =>
-        isAt(origins, request)
-          ? Effect.mapBoth(readToken, {
-              // Not `Transport`: `retryTransient` would repeat the request, and the cache has its own back-off.
-              onFailure: (error) => new HttpClientError.RequestError({ request, ...error, reason: "Encode" }),
-              onSuccess: (token) => {
-                sent = { request, token }
-                return HttpClientRequest.bearerToken(request, token)
-              }
-            })
-          : Effect.succeed(request)
-      )
-      return bearer.execute(request).pipe(
-        mapSpanExit((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
-        Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
-        Effect.mapBoth({
-          onFailure: (error) => (sent === undefined ? error : errorFor(sent.request, error)),
-          onSuccess: (response) => ({
-            response: sent === undefined ? response : new BearerResponse(sent.request, response),
-            token: sent?.token
-          })
-        })
-      )
-    })
-
-const isAt = (origins: ReadonlySet<string>, request: HttpClientRequest.HttpClientRequest): boolean =>
-  Either.match(UrlParams.makeUrl(request.url, request.urlParams, request.hash), {
-    onLeft: () => false,
-    onRight: (url) => origins.has(url.origin)
-  })
-
-const canBeSentAgain = (body: HttpBody.HttpBody): boolean =>
-  body._tag === "Raw" ? isPlainData(body.body) : body._tag !== "Stream"
-
-const isPlainData = (body: unknown): boolean =>
-  body === undefined ||
-  body === null ||
-  typeof body === "string" ||
-  body instanceof ArrayBuffer ||
-  ArrayBuffer.isView(body) ||
-  body instanceof Blob ||
-  body instanceof FormData ||
-  body instanceof URLSearchParams

@@ -51,7 +51,8 @@ export interface RefreshPolicyOptions {
 }
 
 /**
- * Makes the default schedule of a source, which gives the delay from the start of one attempt to the next attempt:
+ * Makes the default schedule of a source, which gives the delay to the next attempt. After a success the delay counts
+ * from the time just before the request, after a failure from the end of the attempt:
  *
  * - After a success it is `max(lifetime - refreshBefore, lifetime / 2)`, but at least a second, and it ends before the
  *   leeway of the token begins. Jitter only makes it shorter.
@@ -100,6 +101,13 @@ export const make = (options: RefreshPolicyOptions = {}): Schedule.Schedule<Dura
 export const defaultRetryAfter: Duration.Duration = Duration.seconds(30)
 
 /**
+ * The delay at which the doubling ends for a source without a `maxRetryAfter`.
+ *
+ * @internal
+ */
+export const defaultMaxRetryAfter: Duration.Duration = Duration.minutes(5)
+
+/**
  * Says what is wrong with the options of a policy, if anything is. `token` is the name of the token that they belong
  * to.
  *
@@ -133,7 +141,7 @@ interface Settings {
 const toSettings = (options: RefreshPolicyOptions): Settings => ({
   refreshBefore: options.refreshBefore === undefined ? undefined : Duration.toMillis(options.refreshBefore),
   retryAfter: Duration.toMillis(options.retryAfter ?? defaultRetryAfter),
-  maxRetryAfter: Duration.toMillis(options.maxRetryAfter ?? "5 minutes"),
+  maxRetryAfter: Duration.toMillis(options.maxRetryAfter ?? defaultMaxRetryAfter),
   jitter: options.jitter ?? 0.1
 })
 

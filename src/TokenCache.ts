@@ -139,7 +139,10 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     return Layer.scoped(TokenCache, Cache.makeLookup(lookup, options))
   }
 
-  /** Makes a cache of fixed tokens, by their names, for the tests of an app. `invalidate` leaves them as they are. */
+  /**
+   * Makes a cache of fixed tokens, by their names, for the tests of an app. `invalidate` and `unauthorized` leave them
+   * as they are.
+   */
   static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
     const sources = Object.entries(tokens).map(([name, accessToken]) => [
       name,
@@ -147,7 +150,12 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     ])
     return Layer.map(
       Layer.orDie(TokenCache.layer(Object.fromEntries(sources) as FixedSources, { prefetch: "sync" })),
-      (context) => Context.make(TokenCache, { ...Context.get(context, TokenCache), invalidate: () => Effect.void })
+      (context) =>
+        Context.make(TokenCache, {
+          ...Context.get(context, TokenCache),
+          invalidate: () => Effect.void,
+          unauthorized: () => Effect.void
+        })
     )
   }
 
@@ -213,13 +221,31 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Reports that a token must not be used any more, for example because an API refused it. If it is the current token,
-   * it is dropped, and a new one is issued at once. If that one is reported as well within `retryAfter` of its issue,
-   * or if the cache backs off already, the report counts as a failed attempt, and the next attempt starts only after a
-   * delay. A report about an older token, or about a name that is not in the cache, changes nothing.
+   * Reports that a token must not be used again, for example because it was leaked or revoked. If an API has answered
+   * 401, use {@link unauthorized} instead.
+   *
+   * If it is the current token, it is dropped, and a new one is issued at once. If the new one is invalidated as well,
+   * the next one is issued only after a pause, and readers fail meanwhile. Each further report in a row doubles the
+   * pause, up to an hour, until a token has been in use for `maxRetryAfter` without a report. If the cache backs off
+   * already, the token is dropped and the back-off goes on. A report about an older token, or about a name that is not
+   * in the cache, changes nothing.
    */
   static invalidate(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.invalidate(name, token))
+  }
+
+  /**
+   * Reports that an API answered 401 to a token. `BearerClient` does this by itself.
+   *
+   * If it is the current token, the first report drops it, and a new one is issued at once. If the new one is refused
+   * as well, it is kept, because one caller's 401 is no reason to take the token from all others. The state is then
+   * `degraded`, and the next token is issued after a pause, which doubles with each further report in a row, up to an
+   * hour, until a token has been in use for `maxRetryAfter` without a report. Other reports of a token that is kept
+   * change nothing. A token is kept as well while the issuer fails, because no other can be had. A report about an
+   * older token, or about a name that is not in the cache, changes nothing.
+   */
+  static unauthorized(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
+    return Effect.flatMap(TokenCache, (cache) => cache.unauthorized(name, token))
   }
 
   /**

@@ -45,8 +45,10 @@ export interface TokenNames<Name extends string> {
   ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable>, KnownTokenUnavailable, TokenCache>
   /** Issues a token now and gives it: see `TokenCache.refresh`. */
   readonly refresh: (name: Name) => Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable, TokenCache>
-  /** Reports that a token is refused: see `TokenCache.invalidate`. */
+  /** Reports that a token must not be used again: see `TokenCache.invalidate`. */
   readonly invalidate: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
+  /** Reports that an API answered 401 to a token: see `TokenCache.unauthorized`. */
+  readonly unauthorized: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
   /** Gives the status of a token: see `TokenCache.status`. */
   readonly status: (name: Name) => Effect.Effect<TokenStatus, KnownTokenUnavailable, TokenCache>
   /** Streams the status of a token, the current one first: see `TokenCache.changes`. */
@@ -86,6 +88,7 @@ export const make = <Name extends string = never>(): TokenNames<Name> => ({
   reader: (name) => Effect.map(known(TokenCache.reader(name)), known),
   refresh: (name) => known(TokenCache.refresh(name)),
   invalidate: (name, token) => TokenCache.invalidate(name, token),
+  unauthorized: (name, token) => TokenCache.unauthorized(name, token),
   status: (name) => known(TokenCache.status(name)),
   changes: (name) =>
     Stream.catchAll(TokenCache.changes(name), (error) => (isKnown(error) ? Stream.fail(error) : Stream.die(error)))

@@ -56,10 +56,10 @@ export interface TokenSource<out E = never, out R = never> extends RefreshPolicy
   readonly defaultLifetime?: Duration.DurationInput | undefined
   /**
    * Decides when the next attempt starts, instead of `refreshBefore`, `retryAfter`, `maxRetryAfter` and `jitter`, which
-   * must then be left out. It is stepped once for each attempt, with the outcome and with the time just before the
-   * request, and once for each invalidation that counts as a failure. If it ends, dies or takes longer than a second,
-   * the default policy replaces it, and the log says so. At least a second lies between two attempts whatever it says.
-   * Default: `RefreshPolicy.make` with those options.
+   * must then be left out. It is stepped once for each attempt, with its outcome: after a success with the time just
+   * before the request, after a failure with the time at its end. A report of a refused token that counts as a failure
+   * is one more step. If it ends, dies or takes longer than a second, the default policy replaces it, and the log says
+   * so. At least a second lies between two attempts whatever it says. Default: `RefreshPolicy.make` with those options.
    */
   readonly schedule?: Schedule.Schedule<unknown, IssueOutcome, R> | undefined
   /**

@@ -454,7 +454,7 @@ describe("TokenCache.invalidate", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("of a new token within retryAfter counts as a failure: the next attempt backs off", () => {
+  it.effect("of a token that answered an invalidation counts as a failure: the next attempt backs off", () => {
     const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
     return Effect.gen(function* () {
       yield* read
@@ -473,12 +473,12 @@ describe("TokenCache.invalidate", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("of a new token after retryAfter issues at once again", () => {
+  it.effect("of a token that was in use for maxRetryAfter issues at once again", () => {
     const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
     return Effect.gen(function* () {
       yield* read
       yield* invalidate("token-1")
-      yield* TestClock.adjust("31 seconds")
+      yield* TestClock.adjust("5 minutes")
       yield* invalidate("token-2")
       assert.strictEqual(yield* read, "token-3")
     }).pipe(Effect.provide(layer(issuer)))
@@ -525,7 +525,7 @@ describe("TokenCache.invalidate", () => {
     }).pipe(Effect.provide(layer(issuer)))
   })
 
-  it.effect("an API that refuses every token for an hour costs 16 issues", () => {
+  it.effect("an API that refuses every token for an hour costs 8 issues, with pauses that double", () => {
     const issuer = Issuer.scripted(Issuer.succeed("30 days"))
     const call = Effect.flatMap(TokenCache.token("line"), (token) => TokenCache.invalidate("line", token))
     return Effect.gen(function* () {
@@ -536,7 +536,7 @@ describe("TokenCache.invalidate", () => {
       }
       assert.deepStrictEqual(
         issuer.calls.map((at) => at / 1000),
-        [0, 0, 30, 90, 210, 450, 750, 1050, 1350, 1650, 1950, 2250, 2550, 2850, 3150, 3450]
+        [0, 0, 30, 90, 210, 450, 930, 1890]
       )
     }).pipe(Effect.provide(layer(issuer)))
   })

@@ -40,7 +40,7 @@ const leaves = ["TokenError", "TokenStatus", "effect", "jose", "node:crypto"]
 
 /** The rooms of a public module, which may import other public modules besides. */
 const ownRooms: Readonly<Record<string, ReadonlyArray<string>>> = {
-  BearerClient: ["bearer", "http"],
+  BearerClient: ["bearer"],
   LineAssertion: ["line"],
   LineChannel: ["line"],
   LineMessaging: ["line", "http"],

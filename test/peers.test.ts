@@ -113,8 +113,8 @@ describe("an expired token is not given out", () => {
     return Effect.gen(function* () {
       yield* TestClock.adjust("895 seconds")
       assert.strictEqual((yield* status).state, "down")
-      // Each attempt is given up after 30 seconds; the delay to the next is counted from its start, as after any failure.
-      assert.deepStrictEqual(seconds(issuer).slice(0, 4), [0, 450, 481, 541])
+      // Each attempt is given up after 30 seconds; the delay to the next is counted from its end, as after any failure.
+      assert.deepStrictEqual(seconds(issuer).slice(0, 4), [0, 450, 510, 600])
       assert.strictEqual((yield* status).lastError?.reason, "Timeout")
     }).pipe(Effect.provide(layer(issuer)))
   })
@@ -196,7 +196,7 @@ describe("a usable token is given out", () => {
 
   it.effect("golang/oauth2#249, #623, #634: the refresh begins early enough for a slow issuer that fails twice", () => {
     const slowly = (behaviour: Issuer.Behaviour) =>
-      Issuer.run(Effect.delay(Issuer.scripted(behaviour).issue, "29 seconds"))
+      Issuer.run(Effect.delay(Issuer.scripted(behaviour).issue, "20 seconds"))
     const issuer = Issuer.scripted(
       Issuer.succeed("5 minutes"),
       slowly(Issuer.fail()),

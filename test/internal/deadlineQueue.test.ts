@@ -15,6 +15,15 @@ const operation = FastCheck.oneof(
 )
 
 describe("DeadlineQueue", () => {
+  it("moves an item once, although it has a dead slot where it is moved to", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const moved = item()
+    DeadlineQueue.schedule(queue, moved, 13)
+    DeadlineQueue.schedule(queue, moved, 12)
+    DeadlineQueue.shift(queue, 1)
+    assert.strictEqual(DeadlineQueue.earliest(queue), 13)
+  })
+
   it("behaves as a map from item to deadline, and sweeps dead slots", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(operation, { maxLength: 400 }), (operations) => {

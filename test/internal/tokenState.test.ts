@@ -21,6 +21,8 @@ const ready = TokenState.issued(running, accessToken("t1"), 40_000)
 const degraded = TokenState.failed(TokenState.running(ready), error, 45_000, 0)
 const replaced = TokenState.issued(TokenState.running(TokenState.invalidated(ready)), accessToken("t2", 2), 40_000)
 
+const kept = TokenState.kept(replaced, another, 35_000)
+
 describe("TokenState transitions", () => {
   it.each([
     ["initial", starting, { attempt: "none", token: undefined, nextAttemptAt: 500, generation: 0 }],
@@ -36,24 +38,39 @@ describe("TokenState transitions", () => {
     [
       "issued forgets the failures",
       TokenState.issued(TokenState.running(degraded), accessToken("t2", 2), 80_000),
-      { lastError: undefined, consecutiveFailures: 0, notBefore: 0, failuresBeforeInvalidation: undefined }
+      { lastError: undefined, consecutiveFailures: 0, notBefore: Number.NEGATIVE_INFINITY, reportedInRow: 0 }
     ],
     ["expired keeps the token", TokenState.expired(ready), { token: ready.token, expired: true }],
     ["invalidated", TokenState.invalidated(ready), { token: undefined, invalidatedToken: ready.token?.accessToken }],
     [
       "issued after an invalidation",
       replaced,
-      { failuresBeforeInvalidation: 0, invalidatedToken: ready.token?.accessToken }
+      { reportedInRow: 1, kept: false, invalidatedToken: ready.token?.accessToken }
     ],
     [
-      "invalidated again",
-      TokenState.invalidatedAsFailure(replaced, another),
-      { token: undefined, lastError: another, consecutiveFailures: 1, nextAttemptAt: TokenState.never }
+      "reported again",
+      TokenState.reportedAgain(replaced, another, 70_000),
+      { token: replaced.token, lastError: another, consecutiveFailures: 1, reportedInRow: 2, nextAttemptAt: 70_000 }
     ],
     [
-      "invalidated while failing keeps the issuer's error",
-      TokenState.invalidatedAsFailure(degraded, another),
-      { token: undefined, lastError: error, consecutiveFailures: 2 }
+      "reported while failing keeps the issuer's error",
+      TokenState.reportedAgain(degraded, another, 70_000),
+      { lastError: error, consecutiveFailures: 2 }
+    ],
+    [
+      "kept is refreshed when it was due, at the latest",
+      TokenState.kept(replaced, another, 70_000),
+      { token: replaced.token, kept: true, lastError: another, nextAttemptAt: 40_000 }
+    ],
+    [
+      "invalidated after it was kept",
+      TokenState.invalidated(kept),
+      { token: undefined, kept: false, reportedInRow: 2 }
+    ],
+    [
+      "issued after one was kept",
+      TokenState.issued(TokenState.running(kept), accessToken("t3", 3), 80_000),
+      { kept: false, reportedInRow: 2, lastError: undefined, consecutiveFailures: 0 }
     ],
     [
       "stopped",
@@ -96,16 +113,30 @@ describe("TokenState.name", () => {
   })
 })
 
-describe("TokenState.onInvalidation", () => {
-  const retryAfter = 30_000
+describe("TokenState.onReport", () => {
   it.each([
-    ["the first report issues at once", ready, 1001, "issue"],
-    ["an attempt is on its way", TokenState.queued(ready), 1001, "wait"],
-    ["an attempt is running", TokenState.running(degraded), 1001, "wait"],
-    ["the issuer is failing", degraded, 50_000, "backOff"],
-    ["the replacement is refused within retryAfter", replaced, 1000 + retryAfter - 1, "backOff"],
-    ["the replacement served for retryAfter", replaced, 1000 + retryAfter, "issue"]
-  ] as const)("%s", (_, state, now, expected) => {
-    expect(TokenState.onInvalidation(state, retryAfter, now)).toBe(expected)
+    ["the first report", ready, "issue", "issue"],
+    ["an attempt is queued", TokenState.queued(ready), "wait", "wait"],
+    ["an attempt is running while the issuer fails", TokenState.running(degraded), "wait", "wait"],
+    ["an attempt is running to replace a new token", TokenState.running(replaced), "wait", "ignore"],
+    ["an attempt is running to replace a kept token", TokenState.running(kept), "wait", "ignore"],
+    ["the issuer is failing", degraded, "backOff", "ignore"],
+    ["the token answered a report", replaced, "backOff", "keep"],
+    ["the token is kept", kept, "drop", "ignore"]
+  ] as const)("%s", (_, state, invalidate, unauthorized) => {
+    expect(TokenState.onReport(state, "invalidate")).toBe(invalidate)
+    expect(TokenState.onReport(state, "unauthorized")).toBe(unauthorized)
+  })
+})
+
+describe("TokenState.afterAcceptance", () => {
+  const maxRetryAfter = 30_000
+  it.each([
+    ["a token in use for so long", replaced, 1000 + maxRetryAfter, 0],
+    ["a token in use for less", replaced, 1000 + maxRetryAfter - 1, 1],
+    ["a token that is kept", kept, 1000 + maxRetryAfter, 2],
+    ["no token", TokenState.invalidated(replaced), 1000 + maxRetryAfter, 1]
+  ] as const)("%s", (_, state, now, reportedInRow) => {
+    expect(TokenState.afterAcceptance(state, maxRetryAfter, now).reportedInRow).toBe(reportedInRow)
   })
 })

@@ -25,6 +25,7 @@ Effect.gen(function* () {
   }
 }).pipe(
   Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, refreshBefore: "1 millis", jitter: 0 } })),
+  // Its lines are on stdout, and one of them says that the token expired.
   Effect.provide(quiet),
   Effect.runPromise
 )

@@ -1,12 +1,14 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import type { TokenCache } from "../../TokenCache.js"
+import { refusesToken } from "./challenge.js"
 import * as Redirect from "./redirect.js"
 import { drain, type Send, sender } from "./send.js"
 import * as Token from "./token.js"
@@ -92,15 +94,20 @@ const exchange = (bearer: Bearer, send: Send, hop: Redirect.Hop): Effect.Effect<
     const readToken = Effect.mapError(Token.read(cache, name), unsendable)
     const token = yield* readToken
     const response = yield* send(hop, token)
-    if (response.status !== 401) {
+    if (response.status !== 401 || !refusesToken(response.headers.get("www-authenticate"))) {
       return response
     }
-    yield* cache.invalidate(name, token)
+    yield* cache.unauthorized(name, token)
     if (!retryUnauthorized || hop.body instanceof ReadableStream) {
       return response
     }
+    const next = yield* readToken
+    if (Equal.equals(next, token)) {
+      // It is kept for others.
+      return response
+    }
     yield* drain(response)
-    return yield* send(hop, yield* readToken, { "http.request.resend_count": 1 })
+    return yield* send(hop, next, { "http.request.resend_count": 1 })
   })
 
 /** Says of a response what the platform cannot know, because it was asked for the last request alone. */

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Fibers } from "./fibers.js"
-import { sleepSlice } from "./time.js"
+import { monotonicMillis, sleepSlice } from "./time.js"
 
 /**
  * Makes an alarm that rings when an instant has come, or some time before it, so whoever hears it looks at the clock.
@@ -17,7 +17,7 @@ export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
         return
       }
       const millis = Math.max(1, instant - clock.unsafeCurrentTimeMillis())
-      const until = Number(clock.unsafeCurrentTimeNanos() / 1_000_000n) + millis
+      const until = monotonicMillis(clock) + millis
       if (sleeping !== undefined && sleeping.until <= until) {
         return
       }

@@ -157,9 +157,10 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
   if (cache.listeners.size > 0) {
     report(cache, entry, attempt, outcome)
   }
+  const skew = cache.skew()
   cache.fibers.fork(
     NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
-      Effect.flatMap((nextAttemptAt) => settle(cache, entry, attempt, outcome, endedAt, nextAttemptAt)),
+      Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew })),
       Effect.catchAllCause((cause) => giveUp(cache, entry, endedAt, cause))
     )
   )
@@ -174,34 +175,43 @@ const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPo
     millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
   })
 
-const settle = (
-  cache: Cache,
-  entry: Entry,
-  attempt: Attempt,
-  outcome: RefreshPolicy.IssueOutcome,
-  endedAt: number,
-  nextAttemptAt: number
-): Effect.Effect<void> => {
+/** An attempt that has ended, with the instants of a clock that was moved by `skew` when it ended. */
+interface Ended {
+  readonly attempt: Attempt
+  readonly outcome: RefreshPolicy.IssueOutcome
+  readonly endedAt: number
+  readonly nextAttemptAt: number
+  readonly skew: number
+}
+
+const settle = (cache: Cache, entry: Entry, ended: Ended): Effect.Effect<void> => {
   if (entry.state.stopped) {
     return Effect.void
   }
+  // A schedule may take its time, and the clock may have been set back meanwhile.
+  cache.adjustForClockSetBack()
+  const skew = cache.skew() - ended.skew
+  const endedAt = ended.endedAt + skew
+  const nextAttemptAt = ended.nextAttemptAt + skew
   cache.wake()
-  return Exit.isSuccess(outcome)
-    ? succeed(cache, entry, attempt, outcome.value, endedAt, nextAttemptAt)
-    : fail(cache, entry, issueErrorOf(outcome.cause), endedAt, nextAttemptAt)
+  if (Exit.isFailure(ended.outcome)) {
+    return fail(cache, entry, issueErrorOf(ended.outcome.cause), endedAt, nextAttemptAt)
+  }
+  const { attempt, outcome } = ended
+  entry.usableUntilNanos = attempt.startedAtNanos + BigInt(outcome.value.usableUntil - attempt.startedAt) * 1_000_000n
+  const token = skew === 0 ? outcome.value : TokenState.shiftedToken(outcome.value, skew)
+  return succeed(cache, entry, token, endedAt, nextAttemptAt)
 }
 
 const succeed = (
   cache: Cache,
   entry: Entry,
-  attempt: Attempt,
   token: AccessToken,
   endedAt: number,
   nextAttemptAt: number
 ): Effect.Effect<void> => {
-  const usableFor = BigInt(token.usableUntil - attempt.startedAt)
-  entry.usableUntilNanos = attempt.startedAtNanos + usableFor * 1_000_000n
-  cache.update(entry, TokenState.issued(entry.state, token, nextAttemptAt))
+  const before = TokenState.afterAcceptance(entry.state, NextAttempt.maxRetryAfter(entry), endedAt)
+  cache.update(entry, TokenState.issued(before, token, nextAttemptAt))
   const { expiresAt, generation } = token
   cache.publish({ _tag: "Issued", name: entry.name, at: endedAt, generation, expiresAt })
   complete(cache, entry, () => Exit.succeed(token))

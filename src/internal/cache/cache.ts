@@ -55,6 +55,8 @@ export interface Cache {
   readonly reschedule: (entry: Entry.Entry) => void
   /** Moves all instants if the wall clock was set back since the last call. */
   readonly adjustForClockSetBack: () => void
+  /** How far all instants have been moved so far, in milliseconds: 0 or less. */
+  readonly skew: () => number
 }
 
 export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): Effect.Effect<Cache> =>
@@ -69,6 +71,7 @@ export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): 
     const listeners = new Set<Listener>()
     const setBackBy = clockSetBack(clock)
     let closed = false
+    let totalSkew = 0
 
     const reschedule = (entry: Entry.Entry) => {
       DeadlineQueue.schedule(deadlines, entry, Entry.nextDeadline(entry, options.readTimeout))
@@ -115,8 +118,12 @@ export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): 
       reschedule,
       adjustForClockSetBack: () => {
         const skew = setBackBy()
-        if (skew !== 0) moveInstants(cache, skew)
-      }
+        if (skew !== 0) {
+          totalSkew += skew
+          moveInstants(cache, skew)
+        }
+      },
+      skew: () => totalSkew
     }
     const sharing = makeSharing(cache)
     return cache

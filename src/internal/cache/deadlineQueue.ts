@@ -49,15 +49,15 @@ export const takeDue = <A extends Timed>(queue: DeadlineQueue<A>, now: number): 
 
 /** Moves all deadlines by `skew`. */
 export const shift = <A extends Timed>(queue: DeadlineQueue<A>, skew: number): void => {
-  const old = queue.heap
+  // All are found before any is moved: a dead slot may lie where its item is moved to.
+  const live = new Set(
+    queue.heap.ids.slice(0, queue.heap.length).filter((item, slot) => queue.heap.values[slot] === item.queuedAt)
+  )
   queue.heap = new FlatQueue()
-  for (let slot = 0; slot < old.length; slot++) {
-    const item = old.ids[slot]!
-    if (old.values[slot] === item.queuedAt) {
-      item.queuedAt += skew
-      item.wakeAt += skew
-      queue.heap.push(item, item.queuedAt)
-    }
+  for (const item of live) {
+    item.queuedAt += skew
+    item.wakeAt += skew
+    queue.heap.push(item, item.queuedAt)
   }
 }
 

@@ -49,8 +49,6 @@ export interface Demand {
 export interface ScheduleMemory {
   /** The state of the schedule; `undefined` before its first step. */
   scheduleState: unknown
-  /** The state before the current token was issued: a back-off goes on from it if that token is invalidated. */
-  scheduleBeforeInvalidation: unknown
   /** True if the source's own schedule has ended or failed, and the default policy replaces it. */
   usesFallbackSchedule: boolean
 }
@@ -70,6 +68,10 @@ export interface Idle {
   /** How long the token is kept after its last read, in milliseconds. */
   readonly timeToLive: number
   readAt: number
+  /** How many lookups, reads and refreshes wait for the token. */
+  waiting: number
+  /** Called when the last of them has ended. */
+  readonly released: () => void
 }
 
 export interface Attempt {
@@ -93,7 +95,7 @@ export const make = (
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
   now: number,
-  timeToLive?: number
+  idle?: Idle
 ): Entry => ({
   wakeAt: TokenState.never,
   queuedAt: TokenState.never,
@@ -104,13 +106,12 @@ export const make = (
   usableUntilNanos: 0n,
   demand: startup,
   scheduleState: undefined,
-  scheduleBeforeInvalidation: undefined,
   usesFallbackSchedule: false,
   reads: 0,
   misses: 0,
   waited: 0,
   unavailable: 0,
-  idle: timeToLive === undefined ? undefined : { timeToLive, readAt: now },
+  idle,
   attempt: undefined,
   waiters: undefined,
   observed: undefined

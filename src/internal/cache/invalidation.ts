@@ -1,64 +1,98 @@
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import { IssueError } from "../../TokenError.js"
 import * as AccessToken from "./accessToken.js"
-import type { Cache } from "./cache.js"
+import { annotated, type Cache } from "./cache.js"
 import type { Entry } from "./entry.js"
 import * as NextAttempt from "./nextAttempt.js"
 import type { UnauthorizedAction } from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
 
-/** Drops the token if it is still the current one: see `TokenCache.invalidate`. */
+/** Reports that a token must not be used again: see `TokenCache.invalidate`. */
 export const invalidate = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): Effect.Effect<void> =>
+  report(cache, entry, token, "invalidate")
+
+/** Reports that an API answered 401 to a token: see `TokenCache.unauthorized`. */
+export const unauthorized = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): Effect.Effect<void> =>
+  report(cache, entry, token, "unauthorized")
+
+type Verb = "invalidate" | "unauthorized"
+
+const report = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): Effect.Effect<void> =>
   Effect.sync(() => {
     const action =
       entry.state.token !== undefined && AccessToken.isSame(entry.state.token.accessToken, token)
-        ? drop(cache, entry, token)
+        ? react(cache, entry, token, verb)
         : "stale"
     cache.report({ _tag: "Unauthorized", token: entry, action })
   })
 
-const drop = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): UnauthorizedAction => {
+const react = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): UnauthorizedAction => {
   const now = cache.now()
+  const state = TokenState.afterAcceptance(entry.state, NextAttempt.maxRetryAfter(entry), now)
+  const reaction = TokenState.onReport(state, verb)
+  if (reaction === "ignore") {
+    return "kept"
+  }
+  if (reaction === "keep") {
+    backOff(cache, entry, state, now, true)
+    return "kept"
+  }
   cache.sharing.withdraw(entry, token)
   cache.publish({ _tag: "Invalidated", name: entry.name, at: now })
-  switch (TokenState.onInvalidation(entry.state, NextAttempt.retryAfter(entry), now)) {
+  switch (reaction) {
     case "wait":
-      cache.update(entry, TokenState.invalidated(entry.state))
+      cache.update(entry, TokenState.invalidated(state))
       return "reissued"
     case "issue":
       NextAttempt.restart(entry)
       entry.demand = { trigger: "unauthorized", urgent: true }
-      cache.update(entry, TokenState.scheduledAt(TokenState.invalidated(entry.state), now))
+      cache.update(entry, TokenState.scheduledAt(TokenState.invalidated(state), now))
       cache.wake()
       return "reissued"
     case "backOff":
-      backOff(cache, entry, now)
+      backOff(cache, entry, state, now, false)
+      return "backed_off"
+    case "drop":
+      cache.update(entry, TokenState.invalidated(state))
       return "backed_off"
   }
 }
 
-const backOff = (cache: Cache, entry: Entry, now: number): void => {
-  const error = invalidatedAgain(entry)
-  const next = NextAttempt.afterInvalidation(entry, Exit.fail(error), now)
-  const failed = TokenState.invalidatedAsFailure(entry.state, error)
-  const state = TokenState.scheduledAt(failed, now + NextAttempt.retryAfter(entry))
+/** The report counts as a failed attempt; the schedule, which may take its time, decides when the next one starts. */
+const backOff = (cache: Cache, entry: Entry, before: TokenState.TokenState, now: number, keepsToken: boolean): void => {
+  const error = keepsToken ? refused : invalidatedAgain
+  const next = NextAttempt.afterReport(entry, Exit.fail(error), now, keepsToken)
+  const reported = (nextAttemptAt: number) =>
+    keepsToken
+      ? TokenState.kept(before, error, nextAttemptAt)
+      : TokenState.invalidated(TokenState.reportedAgain(before, error, nextAttemptAt))
+  const state = reported(now + NextAttempt.retryAfter(entry))
   cache.update(entry, state)
   cache.fibers.fork(
-    Effect.map(next, (nextAttemptAt) => {
+    Effect.flatMap(next, (nextAttemptAt) => {
       if (entry.state === state) {
-        cache.update(entry, TokenState.scheduledAt(state, nextAttemptAt))
+        cache.update(entry, reported(nextAttemptAt))
         cache.wake()
       }
+      return keepsToken
+        ? annotated(entry, Effect.logWarning(`The access token is kept: ${error.message}`))
+        : Effect.void
     })
   )
 }
 
-const invalidatedAgain = (entry: Entry) =>
-  new IssueError({
-    reason: "Rejected",
-    message: `a new token was invalidated within ${Duration.format(NextAttempt.retryAfter(entry))} of its issue`,
-    advice: "Check that the API accepts tokens of this issuer."
-  })
+const advice = "Check that the API accepts tokens of this issuer, and what they may be used for."
+
+const refused = new IssueError({
+  reason: "Rejected",
+  message: "an API refused a token that was issued because the one before was refused",
+  advice
+})
+
+const invalidatedAgain = new IssueError({
+  reason: "Rejected",
+  message: "a token was invalidated that was issued because the one before was invalidated",
+  advice
+})

@@ -36,21 +36,18 @@ const nameTaken = (name: string) =>
     message: `"${name}" is in this cache already: give each token a name of its own`
   })
 
-/**
- * Adds a token under a name that is free. With a `timeToLive`, in milliseconds, it is removed when it has not been read
- * for that long.
- */
+/** Adds a token under a name that is free. With an `idle`, it is removed when it has not been read for so long. */
 export const insert = (
   cache: Cache,
   name: string,
   source: TokenSource<unknown, unknown>,
   context: Context.Context<unknown>,
-  timeToLive?: number
+  idle?: Entry.Idle
 ): Entry.Entry => {
-  const entry = Entry.make(name, source, context, cache.now(), timeToLive)
+  const entry = Entry.make(name, source, context, cache.now(), idle)
   cache.entries.set(name, entry)
   cache.sharing.add(entry)
-  if (entry.idle !== undefined) {
+  if (idle !== undefined) {
     cache.tenants.add(entry)
   }
   cache.update(entry, cache.isClosed() ? TokenState.stopped(entry.state) : entry.state)

@@ -7,41 +7,46 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as RefreshPolicy from "../../RefreshPolicy.js"
 import * as AccessToken from "./accessToken.js"
 import type { Entry } from "./entry.js"
-import * as TokenState from "./tokenState.js"
 
 /** At least this long lies between two attempts, whatever the schedule says and readers ask for. */
 export const minimumGap = 1000
 
+/** The longest pause between two issues while an API refuses every token, in milliseconds. */
+const longestPause = 3_600_000
+
 /**
- * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `now`, and gives the instant of
- * the next attempt.
+ * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `endedAt`, and gives the instant of
+ * the next attempt. A lifetime counts from the request; a back-off counts from the end of the attempt, because an issuer
+ * that hangs would be asked again at once otherwise.
  */
 export const afterAttempt = (
   entry: Entry,
   outcome: RefreshPolicy.IssueOutcome,
   startedAt: number,
-  now: number
+  endedAt: number
 ): Effect.Effect<number> => {
-  const earliest = earliestAfter(entry, outcome, startedAt, now)
-  const { scheduleState, usesFallbackSchedule } = entry
-  const before = Exit.isSuccess(outcome) && TokenState.answersInvalidation(entry.state) ? scheduleState : undefined
-  return Effect.map(step(entry, outcome, startedAt, scheduleState), (at) => {
-    // The states of two schedules have nothing in common.
-    entry.scheduleBeforeInvalidation = entry.usesFallbackSchedule === usesFallbackSchedule ? before : undefined
-    return Math.ceil(Math.max(at, earliest))
-  })
+  const earliest = earliestAfter(entry, outcome, startedAt, endedAt)
+  const from = Exit.isSuccess(outcome) ? startedAt : endedAt
+  return Effect.map(step(entry, outcome, from, entry.scheduleState), (at) => Math.ceil(Math.max(at, earliest)))
 }
 
 /**
- * The same after an invalidation that counts as a failure: the success of the token that was invalidated is undone.
+ * Steps the entry's schedule after a report that counts as a failure, and gives the instant of the next attempt. Each
+ * report in a row doubles the pause. While the issuer fails, its back-off goes on instead.
  */
-export const afterInvalidation = (
+export const afterReport = (
   entry: Entry,
   outcome: RefreshPolicy.IssueOutcome,
-  now: number
+  now: number,
+  keepsToken: boolean
 ): Effect.Effect<number> => {
-  const state = entry.state.lastError === undefined ? entry.scheduleBeforeInvalidation : entry.scheduleState
-  return Effect.map(step(entry, outcome, now, state), (at) => Math.ceil(Math.max(at, now + minimumGap)))
+  const { lastError, reportedInRow } = entry.state
+  const doublings = lastError === undefined ? Math.max(reportedInRow - 1, 0) : 0
+  const state = keepsToken || lastError !== undefined ? entry.scheduleState : undefined
+  return Effect.map(step(entry, outcome, now, state), (at) => {
+    const delay = Math.max(at - now, minimumGap)
+    return Math.ceil(now + Math.max(delay, Math.min(delay * 2 ** doublings, longestPause)))
+  })
 }
 
 /** Forgets all outcomes, so that a back-off begins anew. */
@@ -50,15 +55,24 @@ export const restart = (entry: Entry): void => {
 }
 
 /** What holds whatever the schedule says. */
-const earliestAfter = (entry: Entry, outcome: RefreshPolicy.IssueOutcome, startedAt: number, now: number): number => {
+const earliestAfter = (
+  entry: Entry,
+  outcome: RefreshPolicy.IssueOutcome,
+  startedAt: number,
+  endedAt: number
+): number => {
   if (Exit.isSuccess(outcome)) {
     const { token } = entry.state
     const again = token !== undefined && AccessToken.isSame(token.accessToken, outcome.value.accessToken)
     return startedAt + (again ? retryAfter(entry) : minimumGap)
   }
   const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
-  return now + Math.max(minimumGap, RefreshPolicy.retryAfterMillis(error))
+  return endedAt + Math.max(minimumGap, RefreshPolicy.retryAfterMillis(error))
 }
+
+/** The source's `maxRetryAfter`, in milliseconds. */
+export const maxRetryAfter = (entry: Entry): number =>
+  Duration.toMillis(entry.source.maxRetryAfter ?? RefreshPolicy.defaultMaxRetryAfter)
 
 /** The source's `retryAfter`, in milliseconds. */
 export const retryAfter = (entry: Entry): number =>

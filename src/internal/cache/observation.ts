@@ -10,12 +10,29 @@ import type { Telemetry } from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
 
 export const status = (cache: Cache, entry: Entry.Entry): Effect.Effect<TokenStatus> =>
-  Effect.clockWith((clock) => Effect.succeed(statusAt(cache, entry, clock)))
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      wakeIfOverdue(cache, entry, clock)
+      return statusAt(cache, entry, clock)
+    })
+  )
 
 export const statuses = (cache: Cache): Effect.Effect<ReadonlyArray<TokenStatus>> =>
   Effect.clockWith((clock) =>
-    Effect.sync(() => Array.from(cache.entries.values(), (entry) => statusAt(cache, entry, clock)))
+    Effect.sync(() =>
+      Array.from(cache.entries.values(), (entry) => {
+        wakeIfOverdue(cache, entry, clock)
+        return statusAt(cache, entry, clock)
+      })
+    )
   )
+
+/** Who looks at a token after the machine has slept sees it refreshed soon: timers do not count that time. */
+const wakeIfOverdue = (cache: Cache, { state }: Entry.Entry, clock: Clock.Clock): void => {
+  if (TokenState.isOverdue(state, clock.unsafeCurrentTimeMillis())) {
+    cache.wake()
+  }
+}
 
 const statusAt = ({ sharing }: Cache, entry: Entry.Entry, clock: Clock.Clock): TokenStatus => {
   const { idle, name, source, state } = entry

@@ -15,7 +15,7 @@ export const make = (concurrency: number): Permits => {
   const queue = new FlatQueue<Entry>()
   let taken = 0
   return {
-    enqueue: (entry) => queue.push(entry, isUrgent(entry) ? -1 : (entry.state.token?.expiresAt ?? 0)),
+    enqueue: (entry) => queue.push(entry, priorityOf(entry)),
     next: () => {
       for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
         const queued = entry.state.attempt === "queued"
@@ -42,5 +42,8 @@ export const make = (concurrency: number): Permits => {
     }
   }
 }
+
+const priorityOf = (entry: Entry): number =>
+  isUrgent(entry) ? Number.NEGATIVE_INFINITY : (entry.state.token?.expiresAt ?? -Number.MAX_VALUE)
 
 const isUrgent = ({ demand }: Entry): boolean => demand?.urgent === true

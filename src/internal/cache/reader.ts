@@ -4,6 +4,7 @@ import type { TokenUnavailable } from "../../TokenError.js"
 import type { Cache } from "./cache.js"
 import * as Entry from "./entry.js"
 import { minimumGap } from "./nextAttempt.js"
+import { monotonicMillis } from "./time.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import * as Waiters from "./waiters.js"
@@ -24,7 +25,8 @@ export const read = <A>(
     const token = Entry.usableToken(entry, now, clock.unsafeCurrentTimeNanos())
     if (token === undefined) {
       entry.misses++
-      return Effect.mapBoth(nextToken(cache, entry, until ?? now + cache.options.readTimeout), {
+      const token = nextToken(cache, entry, until ?? monotonicMillis(clock) + cache.options.readTimeout)
+      return Effect.mapBoth(whileWaiting(entry.idle, token), {
         onSuccess: (token) => {
           entry.waited++
           return select(token)
@@ -60,7 +62,7 @@ const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effe
     if (TokenState.isBackingOff(entry.state, now)) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    const at = Math.max(now, (entry.state.token?.issuedAt ?? 0) + minimumGap)
+    const at = Math.max(now, (entry.state.token?.issuedAt ?? Number.NEGATIVE_INFINITY) + minimumGap)
     return Effect.zipRight(demand(cache, entry, at, until, "read"), nextToken(cache, entry, until))
   })
 
@@ -77,11 +79,30 @@ export const refresh = (cache: Cache, entry: Entry.Entry): Effect.Effect<AccessT
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
-    return Effect.zipRight(
-      demand(cache, entry, now, Waiters.noTimeout, "manual"),
-      nextToken(cache, entry, Waiters.noTimeout)
+    return whileWaiting(
+      entry.idle,
+      Effect.zipRight(
+        demand(cache, entry, now, Waiters.noTimeout, "manual"),
+        nextToken(cache, entry, Waiters.noTimeout)
+      )
     )
   })
+
+/** Keeps a tenant in the cache while somebody waits for its token. */
+export const whileWaiting = <A, E, R>(
+  idle: Entry.Idle | undefined,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  if (idle === undefined) {
+    return effect
+  }
+  idle.waiting++
+  const release = Effect.sync(() => {
+    idle.waiting--
+    if (idle.waiting === 0) idle.released()
+  })
+  return Effect.ensuring(effect, release)
+}
 
 /** Waits for the outcome of the first attempt, which may be there already. */
 export const first = (cache: Cache, entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>

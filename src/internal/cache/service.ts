@@ -15,6 +15,7 @@ import * as Reader from "./reader.js"
 import * as Source from "./source.js"
 import * as Telemetry from "./telemetry.js"
 import type { Tenants } from "./tenants.js"
+import { monotonicMillis } from "./time.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import { noTimeout } from "./waiters.js"
 
@@ -41,8 +42,10 @@ export interface TokenCacheService {
   ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable>
   /** Issues a token now and gives it: see `TokenCache.refresh`. */
   readonly refresh: (name: string) => Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>
-  /** Reports that a token is refused: see `TokenCache.invalidate`. */
+  /** Reports that a token must not be used again: see `TokenCache.invalidate`. */
   readonly invalidate: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
+  /** Reports that an API answered 401 to a token: see `TokenCache.unauthorized`. */
+  readonly unauthorized: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
   /** The state of one token: see `TokenCache.status`. */
   readonly status: (name: string) => Effect.Effect<TokenStatus, TokenUnavailable>
   /** The state of each token: see `TokenCache.statuses`. */
@@ -67,8 +70,8 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
     tenants === undefined
       ? unknownName
       : (name, f) => {
-          const until = cache.now() + wait
-          return Effect.flatMap(tenants.find(name, until), (entry) => f(entry, until))
+          const until = monotonicMillis(cache.clock) + wait
+          return tenants.use(name, until, (entry) => f(entry, until))
         }
 
   const find = <A, E>(name: string, f: With<A, E>, missing = unknownName): Effect.Effect<A, E | TokenUnavailable> =>
@@ -83,6 +86,12 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
 
   const read = <A>(name: string, select: (token: IssuedToken.AccessToken) => A) =>
     find(name, (entry, until) => Reader.read(cache, entry, select, until), withinReadTimeout)
+
+  const report = (name: string, f: (entry: Entry) => Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      const entry = cache.entries.get(name)
+      return entry === undefined ? Effect.void : f(entry)
+    })
 
   return {
     [Telemetry.key]: Observation.telemetry(cache),
@@ -100,11 +109,8 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
         withinReadTimeout
       ),
     refresh: (name) => find(name, (entry) => Effect.map(Reader.refresh(cache, entry), value), withoutTimeout),
-    invalidate: (name, token) =>
-      Effect.suspend(() => {
-        const entry = cache.entries.get(name)
-        return entry === undefined ? Effect.void : Invalidation.invalidate(cache, entry, token)
-      }),
+    invalidate: (name, token) => report(name, (entry) => Invalidation.invalidate(cache, entry, token)),
+    unauthorized: (name, token) => report(name, (entry) => Invalidation.unauthorized(cache, entry, token)),
     status: (name) => find(name, (entry) => Observation.status(cache, entry)),
     statuses: Observation.statuses(cache),
     changes: (name) => Stream.unwrap(find(name, (entry) => Effect.succeed(Observation.changes(cache, entry)))),

@@ -38,8 +38,11 @@ export interface AttemptReport {
   readonly millis: number
 }
 
-/** What a report of a refused token leads to: a new token, nothing because it is not the current one, or a back-off. */
-export type UnauthorizedAction = "reissued" | "stale" | "backed_off"
+/**
+ * What a report of a refused token leads to: a new token; a token that is kept for others; nothing, because it is not the
+ * current token; or a back-off without a token.
+ */
+export type UnauthorizedAction = "reissued" | "kept" | "stale" | "backed_off"
 
 export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "invalid_response" | "timeout" | "defect"
 

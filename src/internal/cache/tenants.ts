@@ -13,6 +13,7 @@ import { issueErrorOf } from "../issueErrorOf.js"
 import type { Cache } from "./cache.js"
 import type * as Entry from "./entry.js"
 import * as Membership from "./membership.js"
+import { whileWaiting } from "./reader.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import * as Waiters from "./waiters.js"
 
@@ -27,8 +28,15 @@ export interface Options {
 
 /** The tokens that are made when they are first read. */
 export interface Tenants {
-  /** Looks up a name that the cache does not have yet; callers at the same time share the lookup. */
-  readonly find: (name: string, until: number) => Effect.Effect<Entry.Entry, TokenUnavailable>
+  /**
+   * Looks up a name that the cache does not have yet, and uses its entry, which stays in the cache meanwhile. Callers at
+   * the same time share the lookup.
+   */
+  readonly use: <A, E>(
+    name: string,
+    until: number,
+    f: (entry: Entry.Entry) => Effect.Effect<A, E>
+  ) => Effect.Effect<A, E | TokenUnavailable>
   /** Fails all who wait for a lookup. */
   readonly close: () => void
 }
@@ -37,62 +45,77 @@ const lookupTimeout = Duration.seconds(30)
 
 export const make = (cache: Cache, options: Options): Tenants => {
   const lookups: Lookups = new Map()
+  const shrink = () => dropExcess(cache, options.capacity)
   return {
-    find: (name, until) =>
-      Effect.suspend(() =>
-        cache.isClosed()
-          ? Effect.fail(Unavailable.closed({ name }))
-          : (lookups.get(name)?.await(until) ?? lookUp(cache, options, lookups, name, until))
+    use: (name, until, f) =>
+      // So that an interruption does not come between joining a lookup and leaving it.
+      Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          if (cache.isClosed()) {
+            return Effect.fail(Unavailable.closed({ name }))
+          }
+          const running = lookups.get(name)
+          const lookup = running ?? makeLookup(cache, options, name, shrink)
+          const using = whileWaiting(lookup.idle, restore(Effect.flatMap(lookup.waiters.await(until), f)))
+          if (running === undefined) {
+            // It may end at once.
+            run(cache, options, lookups, name, lookup)
+          }
+          return using
+        })
       ),
     close: () => {
-      for (const [name, waiters] of lookups) {
+      for (const [name, { waiters }] of lookups) {
         waiters.complete(Exit.fail(Unavailable.closed({ name })))
       }
     }
   }
 }
 
-/** The lookups that are running, and the readers that wait for them. */
-type Lookups = Map<string, Waiters.Waiters<Entry.Entry, TokenUnavailable>>
+interface Lookup {
+  readonly waiters: Waiters.Waiters<Entry.Entry, TokenUnavailable>
+  /** Of the tenant, once it is found. */
+  readonly idle: Entry.Idle
+}
 
-const lookUp = (
-  cache: Cache,
-  options: Options,
-  lookups: Lookups,
-  name: string,
-  until: number
-): Effect.Effect<Entry.Entry, TokenUnavailable> => {
-  const { clock, fibers } = cache
-  const waiters = Waiters.make<Entry.Entry, TokenUnavailable>(clock, fibers, () =>
+/** The lookups that are running, by name. */
+type Lookups = Map<string, Lookup>
+
+const makeLookup = (cache: Cache, options: Options, name: string, released: () => void): Lookup => ({
+  waiters: Waiters.make<Entry.Entry, TokenUnavailable>(cache.clock, cache.fibers, () =>
     Unavailable.timedOut({ name }, cache.options.readTimeout)
-  )
-  lookups.set(name, waiters)
-  const found = waiters.await(until)
+  ),
+  idle: { timeToLive: options.idleTimeToLive, readAt: cache.now(), waiting: 0, released }
+})
+
+const run = (cache: Cache, options: Options, lookups: Lookups, name: string, lookup: Lookup): void => {
+  const { fibers } = cache
+  lookups.set(name, lookup)
   let timer: Fiber.RuntimeFiber<void> | undefined
   const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
-    if (lookups.get(name) === waiters) {
+    if (lookups.get(name) === lookup) {
       lookups.delete(name)
       timer?.unsafeInterruptAsFork(FiberId.none)
-      waiters.complete(add(cache, options, name, exit))
+      lookup.waiters.complete(add(cache, options, name, lookup, exit))
     }
   }
-  const lookup = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
-  const fiber = fibers.fork(Effect.exit(lookup))
+  const source = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
+  const fiber = fibers.fork(Effect.exit(source))
   fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
-  if (lookups.get(name) === waiters) {
+  if (lookups.get(name) === lookup) {
     const giveUp = Effect.sync(() => {
       conclude(Exit.fail(tooSlow()))
       fiber.unsafeInterruptAsFork(FiberId.none)
     })
     timer = fibers.fork(Effect.delay(giveUp, lookupTimeout))
   }
-  return found
 }
 
 const add = (
   cache: Cache,
   options: Options,
   name: string,
+  { idle }: Lookup,
   exit: Exit.Exit<AnySource, unknown>
 ): Exit.Exit<Entry.Entry, TokenUnavailable> => {
   if (cache.isClosed()) {
@@ -106,8 +129,10 @@ const add = (
   if (Exit.isFailure(exit)) {
     return Exit.fail(notFound(cache, name, exit.cause))
   }
-  makeRoom(cache, options.capacity)
-  return Exit.succeed(Membership.insert(cache, name, exit.value, options.context, options.idleTimeToLive))
+  idle.readAt = cache.now()
+  const entry = Membership.insert(cache, name, exit.value, options.context, idle)
+  dropExcess(cache, options.capacity)
+  return Exit.succeed(entry)
 }
 
 type AnySource = TokenSource<unknown, unknown>
@@ -130,17 +155,18 @@ const notFound = (cache: Cache, name: string, cause: Cause.Cause<unknown>): Toke
 
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
-/** Removes the tenants that were read least recently, those that back off last, so that there is room for one more. */
-const makeRoom = (cache: Cache, capacity: number): void => {
-  const excess = cache.tenants.size + 1 - capacity
+/** Drops the tenants past the capacity that were read least recently, those that back off last. */
+const dropExcess = (cache: Cache, capacity: number): void => {
+  const excess = cache.tenants.size - capacity
   if (excess <= 0) {
     return
   }
   const now = cache.now()
   const candidates = new FlatQueue<Entry.Entry>()
   for (const entry of cache.tenants) {
-    if (isEvictable(entry)) {
-      candidates.push(entry, (entry.idle?.readAt ?? 0) + (entry.state.lastError === undefined ? 0 : now))
+    const { idle, state } = entry
+    if (idle?.waiting === 0) {
+      candidates.push(entry, idle.readAt + (state.lastError === undefined ? 0 : now))
     }
   }
   for (let left = Math.min(excess, candidates.length); left > 0; left--) {
@@ -150,6 +176,3 @@ const makeRoom = (cache: Cache, capacity: number): void => {
     }
   }
 }
-
-/** True once the first reader has had its turn, while nobody waits for the token. */
-const isEvictable = ({ reads, waiters }: Entry.Entry): boolean => reads > 0 && waiters === undefined

@@ -38,6 +38,9 @@ const timeout =
       Effect.flatMap((fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interruptFork(fiber)))
     )
 
+/** Milliseconds of the clock that nobody sets, from an instant of its own. */
+export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+
 /** How far the wall clock may fall behind the monotonic clock, in milliseconds, before it counts as set back. */
 const setBackTolerance = 1000
 
@@ -46,7 +49,7 @@ const setBackTolerance = 1000
  * milliseconds, or 0 if the clock was not set back.
  */
 export const clockSetBack = (clock: Clock.Clock): (() => number) => {
-  const aheadOfMonotonic = () => clock.unsafeCurrentTimeMillis() - Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+  const aheadOfMonotonic = () => clock.unsafeCurrentTimeMillis() - monotonicMillis(clock)
   let ahead = aheadOfMonotonic()
   return () => {
     const skew = aheadOfMonotonic() - ahead

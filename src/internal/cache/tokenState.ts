@@ -11,31 +11,36 @@ export interface TokenState {
   readonly expired: boolean
   /** When the next attempt is due; `never` while one is queued or running. */
   readonly nextAttemptAt: number
-  /** The end of a Retry-After: nothing starts an attempt before it. */
+  /** The end of a Retry-After: nothing starts an attempt before it. `-Infinity` without one. */
   readonly notBefore: number
   readonly lastError: IssueError | undefined
   readonly consecutiveFailures: number
   readonly generation: number
   /** The token that was invalidated last, which must not come back. */
   readonly invalidatedToken: Redacted.Redacted<string> | undefined
-  /** Where counting failures goes on if the current token, which answered an invalidation, is invalidated as well. */
-  readonly failuresBeforeInvalidation: number | undefined
+  /** How many tokens in a row were reported as refused; see {@link onReport}. */
+  readonly reportedInRow: number
+  /** The current token was reported, and is kept for others until the next one is issued. */
+  readonly kept: boolean
   readonly stopped: boolean
 }
 
 export const never = Number.POSITIVE_INFINITY
+
+const always = Number.NEGATIVE_INFINITY
 
 export const initial = (now: number): TokenState => ({
   attempt: "none",
   token: undefined,
   expired: false,
   nextAttemptAt: now,
-  notBefore: 0,
+  notBefore: always,
   lastError: undefined,
   consecutiveFailures: 0,
   generation: 0,
   invalidatedToken: undefined,
-  failuresBeforeInvalidation: undefined,
+  reportedInRow: 0,
+  kept: false,
   stopped: false
 })
 
@@ -53,9 +58,9 @@ export const isBackingOff = (state: TokenState, now: number): boolean =>
 /** True while no attempt is queued or running, and one may be. */
 export const isAtRest = ({ attempt, stopped }: TokenState): boolean => attempt === "none" && !stopped
 
-/** True while the attempt that is due, queued or running answers an invalidation. */
-export const answersInvalidation = ({ invalidatedToken, token }: TokenState): boolean =>
-  token === undefined && invalidatedToken !== undefined
+/** True if the current token has been in use for `maxRetryAfter` milliseconds, and nobody has reported it. */
+const isAccepted = ({ kept, token }: TokenState, maxRetryAfter: number, now: number): boolean =>
+  token !== undefined && !kept && now - token.issuedAt >= maxRetryAfter
 
 /** When the token expires for its readers; `never` if there is none, or if it has expired already. */
 export const expiry = ({ expired, token }: TokenState): number =>
@@ -97,12 +102,13 @@ export const issued = (state: TokenState, token: AccessToken, nextAttemptAt: num
   token,
   expired: false,
   nextAttemptAt,
-  notBefore: 0,
+  notBefore: always,
   lastError: undefined,
   consecutiveFailures: 0,
   generation: token.generation,
   invalidatedToken: state.invalidatedToken,
-  failuresBeforeInvalidation: answersInvalidation(state) ? state.consecutiveFailures : undefined,
+  reportedInRow: state.reportedInRow,
+  kept: false,
   stopped: false
 })
 
@@ -116,48 +122,80 @@ export const failed = (state: TokenState, error: IssueError, nextAttemptAt: numb
 })
 
 /**
- * What follows from the invalidation of the current token: nothing, because an attempt is on its way; an attempt at once;
- * or a back-off, because an issue moments ago did not help, or the issuer is failing.
+ * What follows from a report about the current token:
+ *
+ * - `issue`: it is dropped, and a new one is issued at once
+ * - `wait`: it is dropped, and an attempt is on its way already
+ * - `backOff`: it is dropped, and the next attempt backs off
+ * - `drop`: it is dropped, and the back-off goes on
+ * - `keep`: it stays for others, and the next attempt backs off
+ * - `ignore`: it stays as it is
  */
-export const onInvalidation = (state: TokenState, retryAfter: number, now: number): "wait" | "issue" | "backOff" =>
-  state.attempt !== "none"
-    ? "wait"
-    : state.lastError !== undefined || answeredInvalidationWithin(state, retryAfter, now)
-      ? "backOff"
-      : "issue"
+export type Reaction = "issue" | "wait" | "backOff" | "drop" | "keep" | "ignore"
 
-const answeredInvalidationWithin = (state: TokenState, millis: number, now: number): boolean =>
-  state.failuresBeforeInvalidation !== undefined && now - (state.token?.issuedAt ?? 0) < millis
+/**
+ * The first report of a token is answered with a new one at once. If that one is reported as well, a new token does not
+ * help, and the next one has to wait: such reports are in a row until a token has been accepted. A token that must not be
+ * used again (`invalidate`) is dropped in any case; a token that an API has refused (`unauthorized`) only if a new one can
+ * be had for it, because others may well be able to use it.
+ */
+export const onReport = (state: TokenState, verb: "invalidate" | "unauthorized"): Reaction => {
+  const drops = verb === "invalidate"
+  if (state.attempt !== "none") {
+    return drops || (!state.kept && state.reportedInRow === 0) ? "wait" : "ignore"
+  }
+  if (state.kept) {
+    return drops ? "drop" : "ignore"
+  }
+  if (state.lastError !== undefined) {
+    return drops ? "backOff" : "ignore"
+  }
+  return state.reportedInRow === 0 ? "issue" : drops ? "backOff" : "keep"
+}
 
+/** Reports are no longer in a row once a token has been in use for `maxRetryAfter` milliseconds without one. */
+export const afterAcceptance = (state: TokenState, maxRetryAfter: number, now: number): TokenState =>
+  state.reportedInRow > 0 && isAccepted(state, maxRetryAfter, now) ? { ...state, reportedInRow: 0 } : state
+
+/** The token must not be used again. */
 export const invalidated = (state: TokenState): TokenState => ({
   ...state,
   token: undefined,
   expired: false,
-  invalidatedToken: state.token?.accessToken
+  invalidatedToken: state.token?.accessToken,
+  reportedInRow: Math.max(state.reportedInRow, 1),
+  kept: false
 })
 
-/**
- * The invalidation counts as a failed attempt, on top of those before the invalidation that the token answered. The
- * schedule decides when the next attempt starts: see {@link scheduledAt}.
- */
-export const invalidatedAsFailure = (state: TokenState, error: IssueError): TokenState => ({
-  ...invalidated(state),
-  nextAttemptAt: never,
-  lastError: state.lastError ?? error,
-  consecutiveFailures:
-    (state.lastError === undefined ? (state.failuresBeforeInvalidation ?? 0) : state.consecutiveFailures) + 1,
-  failuresBeforeInvalidation: undefined
+/** One more report in a row counts as a failed attempt, whose back-off ends at `nextAttemptAt`. */
+export const reportedAgain = (state: TokenState, error: IssueError, nextAttemptAt: number): TokenState =>
+  scheduledAt(
+    {
+      ...state,
+      lastError: state.lastError ?? error,
+      consecutiveFailures: Math.max(state.consecutiveFailures + 1, state.reportedInRow),
+      reportedInRow: state.reportedInRow + 1
+    },
+    nextAttemptAt
+  )
+
+/** The token stays, and is replaced when it would have been if nobody had reported it, at the latest. */
+export const kept = (state: TokenState, error: IssueError, nextAttemptAt: number): TokenState => ({
+  ...reportedAgain(state, error, Math.min(nextAttemptAt, state.nextAttemptAt)),
+  kept: true
 })
 
 /** Moves every instant by `skew`: the wall clock was set back, and the time that is left has not changed. */
 export const shifted = (state: TokenState, skew: number): TokenState => ({
   ...state,
-  token: state.token && {
-    ...state.token,
-    issuedAt: state.token.issuedAt + skew,
-    expiresAt: state.token.expiresAt + skew,
-    usableUntil: state.token.usableUntil + skew
-  },
+  token: state.token && shiftedToken(state.token, skew),
   nextAttemptAt: state.nextAttemptAt + skew,
   notBefore: state.notBefore + skew
+})
+
+export const shiftedToken = (token: AccessToken, skew: number): AccessToken => ({
+  ...token,
+  issuedAt: token.issuedAt + skew,
+  expiresAt: token.expiresAt + skew,
+  usableUntil: token.usableUntil + skew
 })

@@ -5,6 +5,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Fibers } from "./fibers.js"
+import { monotonicMillis } from "./time.js"
 
 /**
  * The fibers that wait for one outcome. Those that wait until the same millisecond share a timer, because an
@@ -12,8 +13,8 @@ import type { Fibers } from "./fibers.js"
  */
 export interface Waiters<A, E> {
   /**
-   * Waits until the outcome is there or the instant `until` has come. It counts from this call on, not from the run of
-   * the effect: the outcome may come in between.
+   * Waits until the outcome is there, or the instant `until` of {@link monotonicMillis} has come. It counts from this
+   * call on, not from the run of the effect: the outcome may come in between.
    */
   readonly await: (until: number) => Effect.Effect<A, E>
   readonly complete: (outcome: Exit.Exit<A, E>) => void
@@ -37,7 +38,7 @@ export const make = <A, E>(clock: Clock.Clock, fibers: Fibers, timedOut: () => E
         groups.delete(until)
         Deferred.unsafeDone(group.outcome, Effect.fail(timedOut()))
       })
-      group.timer = fibers.fork(Effect.zipRight(Effect.sleep(until - clock.unsafeCurrentTimeMillis()), giveUp))
+      group.timer = fibers.fork(Effect.zipRight(Effect.sleep(until - monotonicMillis(clock)), giveUp))
     }
     return group
   }

@@ -1,4 +1,3 @@
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
@@ -9,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { withoutRedirects } from "./redirects.js"
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -30,26 +30,18 @@ export const send = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
-  client.execute(request).pipe(
-    // The caller's client may include filterStatusOk.
-    Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
-    Effect.flatMap(read),
-    // A stream that breaks fails in a fiber of its own, whose log would show the request.
-    Effect.withUnhandledErrorLogLevel(Option.none()),
-    withoutRedirects
-  )
+  withoutRedirects(client)
+    .execute(request)
+    .pipe(
+      // The caller's client may include filterStatusOk.
+      Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
+      Effect.flatMap(read),
+      // A stream that breaks fails in a fiber of its own, whose log would show the request.
+      Effect.withUnhandledErrorLogLevel(Option.none())
+    )
 
 const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
   error._tag === "ResponseError" && error.reason === "StatusCode"
-
-/** Keeps the `RequestInit` of the context. One that was given to the layer of the client cannot be seen from here. */
-const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.serviceOption(FetchHttpClient.RequestInit), (init) =>
-    Effect.provideService(effect, FetchHttpClient.RequestInit, {
-      ...Option.getOrUndefined(init),
-      redirect: "manual"
-    })
-  )
 
 const read = (
   response: HttpClientResponse.HttpClientResponse
