@@ -20,8 +20,8 @@ import { TokenCache } from "./TokenCache.js"
  */
 export interface BearerClientOptions {
   /**
-   * The origins that the token is sent to, each a scheme, host and port such as `https://api.example.com`. There must be
-   * at least one. A request to any other origin is sent as it is, without the token.
+   * The origins that the token is sent to, each a scheme, host and port such as `https://api.example.com`. There must
+   * be at least one. A request to any other origin is sent as it is, without the token.
    */
   readonly origins: ReadonlyArray<string>
   /**
@@ -32,26 +32,27 @@ export interface BearerClientOptions {
 }
 
 /**
- * Makes an `HttpClient` that sends the token `name` as `Authorization: Bearer` to the given origins. It sends its requests
- * through the client in the context.
+ * Makes an `HttpClient` that sends the token `name` as `Authorization: Bearer` to the given origins. It sends its
+ * requests through the client in the context.
  *
- * When the API answers 401, that is reported by `TokenCache.unauthorized`, for the token that was sent and no other. The
- * request is then sent once more with the next token, and whatever the API answers is the answer. Where the cache keeps the
- * token for others, because a new one has not helped, the 401 is the answer. It is as well, without a report, if its
- * `WWW-Authenticate` names an error other than `invalid_token`, such as `insufficient_scope`: a new token would not help. A
- * 400 or 403 changes nothing. A body that can be read only once, which is a `Stream` or a `Raw` that is not plain data, is
- * not sent again: the 401 is the answer.
+ * When the API answers 401, the client reports that with `TokenCache.unauthorized`, for the token that was sent and no
+ * other. It then sends the request once more with the next token, and whatever the API answers is the answer. There are
+ * three cases in which it does not send it again, so that the 401 is the answer: the cache keeps the token for others,
+ * because a new one has not helped; the body can be read only once, because it is a `Stream` or a `Raw` that is not
+ * plain data; or the `WWW-Authenticate` of the answer names an error other than `invalid_token`, such as
+ * `insufficient_scope`. In that case nothing is reported either, because a new token would not help. A 400 or 403
+ * changes nothing.
  *
- * Redirects are left to the caller, also where the client in the context is a `fetch` that follows them by default.
+ * Redirects are left to the caller, even if the client in the context is a `fetch` that follows them by default.
  *
- * If the cache has no token, a request fails with a `RequestError` of reason `Encode`, which has the `TokenUnavailable` as
- * its cause. `HttpClient.retryTransient` does not repeat such an error. No error and no response holds the token: their
- * `request` is the one from before it was added. An element of `origins` that is not an origin, or an empty list, is a
- * defect: `InvalidOptions`.
+ * If the cache has no token, a request fails with a `RequestError` of reason `Encode`, which has the `TokenUnavailable`
+ * as its cause. `HttpClient.retryTransient` does not repeat such an error. No error and no response holds the token:
+ * their `request` is the one from before it was added. An element of `origins` that is not an origin, or an empty list,
+ * is a defect: `InvalidOptions`.
  *
  * `HttpClient.filterStatusOk` and `HttpClient.followRedirects` belong around this client. Inside of it, the first would
- * hide a 401 from it, and the second would take the token along to other origins. `HttpClient.withScope` around it does not
- * apply to the requests that carry a token.
+ * hide a 401 from it, and the second would take the token along to other origins. `HttpClient.withScope` around it does
+ * not apply to the requests that carry a token.
  *
  * @example
  * ```ts
@@ -94,26 +95,28 @@ export const make = (
   })
 
 /**
- * Makes a standard `fetch` for an SDK that accepts one. It sends the token `name` as `Authorization: Bearer` to the given
- * origins, and after a 401 it sends the request once more with the next token, as the client of {@link make} does.
+ * Makes a standard `fetch` for an SDK that accepts one. It sends the token `name` as `Authorization: Bearer` to the
+ * given origins, and after a 401 it sends the request once more with the next token, as the client of {@link make}
+ * does.
  *
- * It sends its requests through the `FetchHttpClient.Fetch` in the context, or through `globalThis.fetch` if there is none.
- * It does not use the `HttpClient` in the context: what your app adds to that client does not apply to the SDK's calls.
+ * It sends its requests through the `FetchHttpClient.Fetch` in the context, or through `globalThis.fetch` if there is
+ * none. It does not use the `HttpClient` in the context: what your app adds to that client does not apply to the SDK's
+ * calls.
  *
  * In all other respects it behaves like the `fetch` that it uses, with the same options, answers and errors. It follows
- * redirects itself, because each of them is judged anew: the token goes to the given origins only, and an `Authorization`
- * or `Cookie` header of the caller's does not go to another origin. Each request has a client span, like those of
- * `HttpClient`, whose parent is the span in which this effect ran.
+ * redirects itself, because each of them is judged anew: the token goes to the given origins only, and an
+ * `Authorization` or `Cookie` header of the caller's does not go to another origin. Each request has a client span,
+ * like those of `HttpClient`, whose parent is the span in which this effect ran.
  *
- * If the cache has no token, a call is rejected with a `TypeError` that has the `TokenUnavailable` as its cause. No error
- * and no response holds the token, unless a `FetchHttpClient.Fetch` of your own puts it there. An element of `origins` that
- * is not an origin, or an empty list, is a defect: `InvalidOptions`.
+ * If the cache has no token, a call is rejected with a `TypeError` that has the `TokenUnavailable` as its cause. No
+ * error and no response holds the token, unless a `FetchHttpClient.Fetch` of your own puts it there. An element of
+ * `origins` that is not an origin, or an empty list, is a defect: `InvalidOptions`.
  *
  * Its limits:
  *
  * - The body is read into memory, so that it can be sent again after a 401 or a redirect. A stream that is given as
- *   `init.body` is not: it is sent once, and a 401 is the answer. (The `fetch` of Node.js 24.14 and 24.15 rejects such a
- *   call instead, see nodejs/undici#5018.)
+ *   `init.body` is not: it is sent once, and a 401 is the answer. (The `fetch` of Node.js 24.14 and 24.15 rejects such
+ *   a call instead, see nodejs/undici#5018.)
  * - `integrity` applies to every answer, including a redirect and a 401.
  * - Browsers are not supported: their `fetch` does not show where a redirect leads.
  *

@@ -6,22 +6,25 @@ import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
 import { IssueError } from "../../TokenError.js"
 import { isBlank } from "../options.js"
 
-/** What an issued token is checked against; instants and durations are milliseconds. */
+/** What an issued token is checked against. */
 export interface Terms {
-  /** The clock before the request. */
+  /** When the attempt started, in epoch milliseconds, which is before the token was requested. */
   readonly startedAt: number
+  /** The clock now, in epoch milliseconds. */
   readonly now: number
+  /** How long before its expiry the token is no longer given out, in milliseconds. */
   readonly leeway: number
+  /** The lifetime of a token whose issuer does not state one. */
   readonly defaultLifetime: Duration.DurationInput | undefined
   /** The generation that the token gets. */
   readonly generation: number
-  /** The token that was invalidated last, which must not come back. */
+  /** The token that was invalidated last, which is refused if the issuer gives it out again. */
   readonly invalidated: Redacted.Redacted<string> | undefined
 }
 
 const tenYears = Duration.toMillis("3650 days")
 
-/** Turns what an issuer returned into the token of the cache, or says why it cannot be used, without printing it. */
+/** Turns what an issuer returned into a token of the cache, or says why it cannot be used, without quoting it. */
 export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<AccessToken, IssueError> => {
   if (!isIssuedToken(issued)) {
     return invalid("the issuer did not return an IssuedToken")
@@ -54,6 +57,7 @@ export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<Acc
   })
 }
 
+/** Whether two tokens are the same text. */
 export const isSame = (one: Redacted.Redacted<string>, other: Redacted.Redacted<string>): boolean =>
   Equal.equals(one, other)
 
@@ -67,7 +71,9 @@ const isIssuedToken = (issued: unknown): issued is IssuedToken =>
   Redacted.isRedacted(issued.accessToken) &&
   !isBlank(Redacted.value(issued.accessToken))
 
-/** Never in the future: the clock of the process that issued the token may be ahead. */
+/**
+ * When the token was issued. It is never in the future, because the clock of the process that issued it may be ahead.
+ */
 const issuedAtOf = ({ issuedAt }: IssuedToken, { now, startedAt }: Terms): number =>
   Number.isFinite(issuedAt) ? Math.min(Math.floor(Number(issuedAt)), now) : startedAt
 

@@ -6,12 +6,13 @@ import type { Fibers } from "./fibers.js"
 import { monotonicMillis, sleepSlice } from "./time.js"
 
 /**
- * Makes an alarm that rings when an instant has come, or some time before it, so whoever hears it looks at the clock.
- * Setting the alarm to an earlier instant replaces the sleep; a later instant waits until the sleep has ended.
+ * Makes an alarm that rings when an instant has come, or some time before it, so that whoever hears it has to look at
+ * the clock. If it is set to an earlier instant, it sleeps anew; a later instant has to be set again once it has rung.
  */
 export const make = (clock: Clock.Clock, fibers: Fibers, ring: () => void) => {
   let sleeping: { readonly until: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
   return {
+    /** Sets the alarm to an instant in epoch milliseconds. `Infinity` leaves it as it is. */
     set: (instant: number): void => {
       if (instant === Number.POSITIVE_INFINITY) {
         return

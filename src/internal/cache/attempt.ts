@@ -16,7 +16,7 @@ import * as Telemetry from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./tokenUnavailable.js"
 
-/** Starts an attempt to obtain a token. */
+/** Starts an attempt to issue a token, or to take over one that another process has issued. */
 export const start = (cache: Cache, entry: Entry): void =>
   run(cache, entry, entry.demand?.trigger ?? "schedule", (attempt) =>
     cache.sharing.obtain(entry, attempt, {
@@ -25,11 +25,11 @@ export const start = (cache: Cache, entry: Entry): void =>
     })
   )
 
-/** Makes the token of another process the current one, as an attempt that succeeds at once. */
+/** Makes a token that another process has issued the current one, as an attempt that succeeds at once. */
 export const adopt = (cache: Cache, entry: Entry, issued: IssuedToken): void =>
   run(cache, entry, "shared", (attempt) => Effect.suspend(() => accept(cache, entry, attempt, issued)))
 
-/** Gives up an attempt that has reached its time limit. */
+/** Ends an attempt that has reached its time limit, as one that failed. What it gives later is discarded. */
 export const timeOut = (cache: Cache, entry: Entry, attempt: Attempt): void => {
   const { fiber } = attempt
   annotateOutcome(attempt, "timeout")
@@ -40,7 +40,7 @@ export const timeOut = (cache: Cache, entry: Entry, attempt: Attempt): void => {
   fiber?.unsafeInterruptAsFork(FiberId.none)
 }
 
-/** Tells all who wait for the outcome of an attempt. */
+/** Gives the outcome of an attempt to all readers that wait for it. */
 export const complete = (cache: Cache, entry: Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>): void => {
   const { waiters } = entry
   if (waiters !== undefined) {
@@ -50,7 +50,7 @@ export const complete = (cache: Cache, entry: Entry, exit: () => Exit.Exit<Acces
   }
 }
 
-/** Runs an attempt, whose outcome becomes the token's next state. */
+/** Runs an attempt in a fiber of its own. Its outcome becomes the next state of the token. */
 const run = (
   cache: Cache,
   entry: Entry,
@@ -74,14 +74,14 @@ const run = (
   attempt.fiber = fiber
   fiber.addObserver((exit) => conclude(cache, entry, attempt, Exit.flatten(exit)))
   if (entry.attempt !== attempt) {
-    // The issuer has removed its own token, before there was a fiber to interrupt.
+    // The issue effect has removed its own token from the cache, before there was a fiber to interrupt.
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
 }
 
 /**
- * Runs an attempt in a trace of its own. It ends in an outcome, not in the issuer's own error or answer: those may hold
- * a secret, and spans and the log of failed fibers print them.
+ * Runs an attempt in a trace of its own, and gives its outcome. The issuer's own error or answer goes no further,
+ * because it may hold a secret, which spans and the log of failed fibers would print.
  */
 const inSpan = (
   cache: Cache,
@@ -102,7 +102,7 @@ const inSpan = (
     },
     (span) => {
       attempt.span = span
-      // By functions that run anyway: a step more per attempt is felt when many tokens start.
+      // Called by functions that run anyway: one more step per attempt is felt when many tokens start.
       const note = (outcome: Telemetry.Outcome) => {
         if (entry.attempt === attempt) annotateOutcome(attempt, outcome)
       }
@@ -116,7 +116,7 @@ const inSpan = (
           note(Telemetry.outcomes[error.reason])
           return Cause.fail(error)
         }),
-        // In place of the span that built the layer, which the context holds.
+        // It replaces the span that built the layer, which is in the context of the entry.
         Effect.provide(Context.add(entry.context, Tracer.ParentSpan, span))
       )
     }
@@ -129,7 +129,7 @@ const annotateOutcome = ({ span }: Attempt, outcome: Telemetry.Outcome): void =>
   span?.attribute("token_cache.outcome", outcome)
 
 const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToken) => {
-  // Or the token would get the instants of a clock that is gone.
+  // Otherwise the token would get the instants of a clock that has been set back since.
   cache.adjustForClockSetBack()
   return Accepted.fromIssued(issued, {
     startedAt: attempt.startedAt,
@@ -152,7 +152,7 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
   }
   entry.attempt = undefined
   const endedAt = cache.now()
-  // Its own fiber was interrupted from inside: all other causes are an IssueError by now.
+  // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
   const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
   if (cache.listeners.size > 0) {
     report(cache, entry, attempt, outcome)
@@ -175,12 +175,15 @@ const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPo
     millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
   })
 
-/** An attempt that has ended, with the instants of a clock that was moved by `skew` when it ended. */
+/** An attempt that has ended. */
 interface Ended {
   readonly attempt: Attempt
   readonly outcome: RefreshPolicy.IssueOutcome
+  /** When it ended, in epoch milliseconds. */
   readonly endedAt: number
+  /** When the next attempt is due, in epoch milliseconds. */
   readonly nextAttemptAt: number
+  /** How far the cache had moved its instants by then. What it moves them further, these instants have to follow. */
   readonly skew: number
 }
 
@@ -232,7 +235,10 @@ const fail = (
   return annotated(entry, Effect.logWarning(`Could not issue an access token: ${error.message}`))
 }
 
-/** A defect of a logger, say: the attempt counts as failed, so that there is a next one. */
+/**
+ * Ends an attempt whose outcome caused a defect, for example in a logger, as one that failed, so that another one
+ * follows.
+ */
 const giveUp = (cache: Cache, entry: Entry, endedAt: number, cause: Cause.Cause<never>): Effect.Effect<void> => {
   if (entry.state.attempt === "running") {
     const error = new IssueError({ reason: "Defect" })

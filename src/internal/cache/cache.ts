@@ -15,50 +15,71 @@ import type { Listener, Report } from "./telemetry.js"
 import { clockSetBack } from "./time.js"
 import * as TokenState from "./tokenState.js"
 
-/** Durations are milliseconds. */
+/** The options of a cache, all of which are given by now. */
 export interface Options {
+  /** How long a reader waits if there is no usable token, in milliseconds. */
   readonly readTimeout: number
+  /** How long before its expiry a token is no longer given out, in milliseconds. */
   readonly leeway: number
+  /** How many attempts may run at once. */
   readonly concurrency: number
 }
 
 /** The tokens of one layer, and the one place where their states are replaced. */
 export interface Cache {
+  /** The options of the layer. */
   readonly options: Options
+  /** The clock of the fiber that built the layer. */
   readonly clock: Clock.Clock
+  /** All tokens in the cache, by their names. */
   readonly entries: Map<string, Entry.Entry>
-  /** Those of the entries that are dropped when nobody reads them. */
+  /** The tokens that are dropped when nobody reads them, which are in `entries` as well. */
   readonly tenants: Set<Entry.Entry>
-  /** When each token has to be looked at next. */
+  /** When the refresh fiber has to look at each token next. */
   readonly deadlines: DeadlineQueue.DeadlineQueue<Entry.Entry>
+  /** How many attempts may run at once, and the tokens that wait for their turn. */
   readonly permits: Permits.Permits
+  /** The fibers that end with the layer. */
   readonly fibers: Fibers.Fibers
+  /** How tokens are shared with other processes, if they are. */
   readonly sharing: Sharing
+  /** Who is told what the cache does, such as the metrics. */
   readonly listeners: Set<Listener>
+  /** Tells all listeners what the cache has done. */
   readonly report: (report: Report) => void
-  /** `none` ends the stream of events. */
+  /** The events of all tokens. A `none` ends their stream. */
   readonly events: PubSub.PubSub<Option.Option<TokenEvent>>
+  /** Gives an event to all who follow the stream of events. */
   readonly publish: (event: TokenEvent) => void
-  /** Whether log lines of level Debug are wanted: an effect per attempt is felt when many tokens start. */
+  /**
+   * Whether log lines of level Debug are wanted. If not, no effect is made for them: many that start together feel it.
+   */
   readonly logsDebug: boolean
-  /** Lets the refresh fiber look for what is due. */
+  /** Makes the refresh fiber look for what is due. */
   readonly wake: () => void
-  /** Open once the cache was woken. */
+  /** The latch that the refresh fiber waits for. It is open once the cache was woken. */
   readonly woken: Effect.Latch
-  /** Epoch milliseconds, whole: a TestClock may stand between two. */
+  /** Gives the time in epoch milliseconds. They are whole, although a `TestClock` may stand between two of them. */
   readonly now: () => number
+  /** Whether the layer is closed or closing. */
   readonly isClosed: () => boolean
-  /** From here on no observer is told of a change, because the streams are about to end. */
+  /** Marks the cache as closed. From then on no observer is told of a change, because the streams are about to end. */
   readonly close: () => void
+  /**
+   * Replaces the state of a token, sets its next deadline and tells its observers. Nothing else writes `Entry.state`.
+   */
   readonly update: (entry: Entry.Entry, state: TokenState.TokenState) => void
-  /** Has to follow a change of what `Entry.nextDeadline` depends on, other than the state. */
+  /**
+   * Sets the next deadline of a token. It has to follow each change that the deadline depends on, except of the state.
+   */
   readonly reschedule: (entry: Entry.Entry) => void
   /** Moves all instants if the wall clock was set back since the last call. */
   readonly adjustForClockSetBack: () => void
-  /** How far all instants have been moved so far, in milliseconds: 0 or less. */
+  /** Gives how far all instants have been moved since the cache was made, in milliseconds: 0 or less. */
   readonly skew: () => number
 }
 
+/** Makes an empty cache. `makeSharing` says how its tokens are shared. */
 export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): Effect.Effect<Cache> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
@@ -139,6 +160,6 @@ const moveInstants = ({ deadlines, entries, update }: Cache, skew: number): void
   }
 }
 
-/** Logs with the name of the token. */
+/** Adds the name of the token to the log lines of an effect. */
 export const annotated = <A, E, R>(entry: { readonly name: string }, log: Effect.Effect<A, E, R>) =>
   Effect.annotateLogs(log, "token", entry.name)

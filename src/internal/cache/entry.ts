@@ -12,84 +12,100 @@ import * as TokenState from "./tokenState.js"
 import type { Waiters } from "./waiters.js"
 
 /**
- * All that the cache holds for one token. What has an owner of its own is an interface of its own; the fields lie in one
- * object all the same, because an object each would be felt at 100,000 tokens.
+ * All that the cache holds for one token. Fields that one file writes are an interface of their own. They lie in one
+ * object all the same, because several objects for each of 100,000 tokens would be felt.
  */
 export interface Entry extends Timed, ScheduleMemory, Counters {
+  /** The name of the token in the cache. */
   readonly name: string
+  /** How the token is issued. */
   readonly source: TokenSource<unknown, unknown>
-  /** What the source needs, from where it was added to the cache. */
+  /** The services that the source needs, from where it was added to the cache. */
   readonly context: Context.Context<unknown>
-  /** Replaced by `Cache.update` alone, with what a function of `tokenState.ts` gives. */
+  /**
+   * What the cache knows of the token. Only `Cache.update` replaces it, with what a function of `tokenState.ts` gives.
+   */
   state: TokenState.TokenState
   /** When the token stops being usable on the monotonic clock, which nobody sets back. Written by `attempt.ts`. */
   usableUntilNanos: bigint
-  /** Why the next attempt starts before it is due, if anybody asked for that. */
+  /** Why the next attempt starts before it is due, if somebody asked for that. */
   demand: Demand | undefined
-  /** Of a token that is dropped when nobody reads it. */
+  /** When the token is dropped because nobody reads it. Only tenants have this. */
   readonly idle: Idle | undefined
-  /** The attempt that is running. Written by `attempt.ts`. */
+  /** The attempt that is running, if one is. Written by `attempt.ts` and `membership.ts`. */
   attempt: Attempt | undefined
-  /** The readers that wait for the outcome of the next attempt. */
+  /** The readers that wait for the outcome of the next attempt, if there are any. */
   waiters: Waiters<AccessToken, TokenUnavailable> | undefined
-  /** Made when the token is observed for the first time, and set at every change of the state from then on. */
+  /**
+   * What `changes` follows: made when the token is first observed, and set at every change of the state from then on.
+   */
   observed: SubscriptionRef.SubscriptionRef<TokenState.TokenState> | undefined
 }
 
-/** Why an attempt starts; `shared` if it takes over what another process has issued. */
+/** Why an attempt started. It is `shared` if the attempt takes over what another process has issued. */
 export type Trigger = "startup" | "schedule" | "read" | "unauthorized" | "manual" | "shared"
 
+/** The wish for an attempt before one is due. */
 export interface Demand {
+  /** Why the attempt is wanted. */
   readonly trigger: Trigger
-  /** A reader waits, so the attempt starts above the concurrency limit. */
+  /** Whether a reader waits, so that the attempt starts even above the concurrency limit. */
   readonly urgent: boolean
 }
 
-/** What the schedule remembers. Written by `nextAttempt.ts`. */
+/** What the schedule of a token remembers between two attempts. Written by `nextAttempt.ts`. */
 export interface ScheduleMemory {
-  /** The state of the schedule; `undefined` before its first step. */
+  /** The state of the schedule. `undefined` before its first step. */
   scheduleState: unknown
-  /** True if the source's own schedule has ended or failed, and the default policy replaces it. */
+  /** Whether the default policy replaces the source's own schedule, because that one has ended or failed. */
   usesFallbackSchedule: boolean
 }
 
-/** Counted by `reader.ts`. */
+/** How often a token was read, and with what result. Written by `reader.ts`. */
 export interface Counters {
+  /** How many reads there were in all. */
   reads: number
-  /** Reads that found no usable token. */
+  /** How many reads found no usable token. */
   misses: number
-  /** Misses that got a token in the end. */
+  /** How many reads found no usable token and got one after a wait. */
   waited: number
-  /** Misses that got none. A miss that is neither is still waiting, or was interrupted. */
+  /** How many reads got no token. A miss that got none and is not counted here still waits, or was interrupted. */
   unavailable: number
 }
 
+/** When a tenant is dropped. */
 export interface Idle {
   /** How long the token is kept after its last read, in milliseconds. */
   readonly timeToLive: number
+  /** When the token was last read or refreshed, in epoch milliseconds. */
   readAt: number
-  /** How many lookups, reads and refreshes wait for the token. */
+  /** How many lookups, reads and refreshes wait for the token. While there are any, it is not dropped. */
   waiting: number
-  /** Called when the last of them has ended. */
+  /** Is called when nobody waits for the token any more. */
   readonly released: () => void
 }
 
+/** An attempt that is running. */
 export interface Attempt {
-  /** Moved when the wall clock is set back. */
+  /** When the attempt started, in epoch milliseconds. It is moved when the wall clock is set back. */
   startedAt: number
+  /** When the attempt started, on the monotonic clock. */
   readonly startedAtNanos: bigint
+  /** The fiber of the attempt. `undefined` until it is forked. */
   fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
-  /** True while the attempt counts against the concurrency limit. Written by `permits.ts`. */
+  /** Whether the attempt counts against the concurrency limit. Written by `permits.ts`. */
   holdsPermit: boolean
+  /** Why the attempt started. It becomes `shared` if the attempt takes over a token. */
   trigger: Trigger
-  /** True while the attempt waits for another process to issue the token. */
+  /** Whether the attempt waits for another process to issue the token. */
   awaitingLease: boolean
-  /** There once the fiber has begun. */
+  /** The span of the attempt. `undefined` until its fiber has begun. */
   span: Tracer.Span | undefined
 }
 
 const startup: Demand = { trigger: "startup", urgent: false }
 
+/** Makes the entry of a token that is due at once. With an `idle`, the token is a tenant. */
 export const make = (
   name: string,
   source: TokenSource<unknown, unknown>,
@@ -117,21 +133,24 @@ export const make = (
   observed: undefined
 })
 
-/** When a running attempt has reached its time limit. */
+/** Gives the instant at which a running attempt reaches its time limit. */
 export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
   Math.ceil(attempt.startedAt + Duration.toMillis(entry.source.issueTimeout ?? "30 seconds"))
 
-/** When a running attempt stops counting against the concurrency limit, so that issuers that hang starve nobody. */
+/**
+ * Gives the instant from which a running attempt does not count against the concurrency limit: who hangs starves
+ * nobody.
+ */
 export const permitExpiresAt = (attempt: Attempt, readTimeout: number): number =>
   Math.ceil(attempt.startedAt + readTimeout)
 
-/** When nobody has read the token for too long, and nobody waits for one. */
+/** Gives the instant at which nobody has read a tenant for too long, or `never` while somebody waits for its token. */
 export const idleAt = ({ idle, state, waiters }: Entry): number =>
   idle === undefined || waiters !== undefined || state.stopped
     ? TokenState.never
     : Math.ceil(idle.readAt + idle.timeToLive)
 
-/** When the refresh fiber has to look at the token next. */
+/** Gives the instant at which the refresh fiber has to look at the token next. */
 export const nextDeadline = (entry: Entry, readTimeout: number): number => {
   const { attempt, state } = entry
   const due = Math.min(state.nextAttemptAt, TokenState.expiry(state), idleAt(entry))
@@ -144,6 +163,6 @@ export const nextDeadline = (entry: Entry, readTimeout: number): number => {
       )
 }
 
-/** The token, if neither the wall clock nor the monotonic clock has passed the end of its use. */
+/** Gives the token, if neither the wall clock nor the monotonic clock has reached the end of its use. */
 export const usableToken = ({ state, usableUntilNanos }: Entry, now: number, nanos: bigint): AccessToken | undefined =>
   TokenState.isUsable(state, now) && nanos < usableUntilNanos ? state.token : undefined

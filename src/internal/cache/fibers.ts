@@ -6,17 +6,23 @@ import { timeoutRealTime } from "./time.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
-/** The fibers of one layer. Unlike a `FiberSet`, closing does not wait forever for a fiber that cannot be interrupted. */
+/** The fibers of one layer. Unlike with a `FiberSet`, closing does not wait for ever if one cannot be interrupted. */
 export interface Fibers {
+  /** Runs an effect in a fiber of the layer. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
-  /** Interrupts fibers and lets them run their finalizers, for at most a second. */
+  /** Interrupts these fibers and waits for their finalizers, for at most a second. */
   readonly interrupt: (fibers: Iterable<AnyFiber>) => Effect.Effect<void>
+  /** Interrupts all fibers of the layer and waits for their finalizers, for at most a second. */
   readonly interruptAll: Effect.Effect<void>
 }
 
+/** How long the finalizers of interrupted fibers are waited for. */
 const grace = Duration.seconds(1)
 
-// The layer may be built in an uninterruptible region; its fibers can be interrupted all the same.
+/**
+ * Makes the fibers of a layer. The layer may be built in an uninterruptible region, and they can be interrupted all the
+ * same.
+ */
 export const make: Effect.Effect<Fibers> = Effect.map(Effect.interruptible(Effect.runtime<never>()), (runtime) => {
   const runFork = Runtime.runFork(runtime)
   const running = new Set<AnyFiber>()

@@ -17,8 +17,10 @@ export const invalidate = (cache: Cache, entry: Entry, token: Redacted.Redacted<
 export const unauthorized = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>): Effect.Effect<void> =>
   report(cache, entry, token, "unauthorized")
 
+/** Which of the two effects of `TokenCache` reports the token. */
 type Verb = "invalidate" | "unauthorized"
 
+/** Does what follows from a report, if it is about the current token. */
 const report = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): Effect.Effect<void> =>
   Effect.sync(() => {
     const action =
@@ -28,6 +30,7 @@ const report = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, ve
     cache.report({ _tag: "Unauthorized", token: entry, action })
   })
 
+/** Does what follows from a report about the current token, and says what that was. */
 const react = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): UnauthorizedAction => {
   const now = cache.now()
   const state = TokenState.afterAcceptance(entry.state, NextAttempt.maxRetryAfter(entry), now)
@@ -60,7 +63,10 @@ const react = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, ver
   }
 }
 
-/** The report counts as a failed attempt; the schedule, which may take its time, decides when the next one starts. */
+/**
+ * Counts a report as a failed attempt. The schedule decides when the next one starts. It may take its time, and until
+ * it has decided, the next attempt is due after `retryAfter`.
+ */
 const backOff = (cache: Cache, entry: Entry, before: TokenState.TokenState, now: number, keepsToken: boolean): void => {
   const error = keepsToken ? refused : invalidatedAgain
   const next = NextAttempt.afterReport(entry, Exit.fail(error), now, keepsToken)

@@ -16,7 +16,7 @@ import { timeoutRealTime } from "./time.js"
 import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./tokenUnavailable.js"
 
-/** Adds a token to the cache, due at once, unless its name is taken. */
+/** Adds a token to the cache, whose first attempt is due at once. It fails if the name is taken. */
 export const add = <E, R>(
   cache: Cache,
   name: string,
@@ -36,7 +36,9 @@ const nameTaken = (name: string) =>
     message: `"${name}" is in this cache already: give each token a name of its own`
   })
 
-/** Adds a token under a name that is free. With an `idle`, it is removed when it has not been read for so long. */
+/**
+ * Adds a token under a name that is free. With an `idle`, the token is a tenant, which is removed when nobody reads it.
+ */
 export const insert = (
   cache: Cache,
   name: string,
@@ -55,6 +57,7 @@ export const insert = (
   return entry
 }
 
+/** Takes a token out of the cache, ends its attempt and its streams, and revokes it if its source says how. */
 export const remove = (cache: Cache, entry: Entry.Entry): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (entry.state.stopped) {
@@ -83,13 +86,16 @@ export const close = (cache: Cache): Effect.Effect<void> =>
     })
   })
 
+/** A token that has been stopped, and what is left to do about it. */
 interface Stopped {
   readonly entry: Entry.Entry
+  /** The fiber of its attempt, which is to be interrupted. */
   readonly fiber: Fiber.RuntimeFiber<unknown> | undefined
-  /** The token to revoke. */
+  /** The token that is to be revoked, if there is one. */
   readonly token: AccessToken | undefined
 }
 
+/** Ends the life of a token at once: its state is `stopped`, and its readers have failed. */
 const stop = (cache: Cache, entry: Entry.Entry): Stopped => {
   const { attempt, state } = entry
   if (attempt !== undefined) {
@@ -103,6 +109,7 @@ const stop = (cache: Cache, entry: Entry.Entry): Stopped => {
   return { entry, fiber: attempt?.fiber, token: own }
 }
 
+/** Tells those who follow `changes` that the token is stopped, which ends their streams. */
 const showLastState = ({ entry: { observed, state } }: Stopped) =>
   observed === undefined ? Effect.void : SubscriptionRef.set(observed, state)
 
@@ -115,7 +122,7 @@ const revoke = ({ entry, token }: Stopped): Effect.Effect<void> => {
   const { revoke } = entry.source
   return revoke === undefined || token === undefined
     ? Effect.void
-    : // What throws before there is an effect is a failure to revoke as well.
+    : // A function that throws before it gives an effect has failed to revoke as well.
       Effect.suspend(() => revoke(token)).pipe(
         Effect.scoped,
         Effect.provide(entry.context),

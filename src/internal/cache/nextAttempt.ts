@@ -8,16 +8,16 @@ import * as RefreshPolicy from "../../RefreshPolicy.js"
 import * as AccessToken from "./accessToken.js"
 import type { Entry } from "./entry.js"
 
-/** At least this long lies between two attempts, whatever the schedule says and readers ask for. */
+/** How long, at least, lies between two attempts, whatever the schedule says and readers ask for, in milliseconds. */
 export const minimumGap = 1000
 
 /** The longest pause between two issues while an API refuses every token, in milliseconds. */
 const longestPause = 3_600_000
 
 /**
- * Steps the entry's schedule after an attempt that started at `startedAt` and ended at `endedAt`, and gives the instant of
- * the next attempt. A lifetime counts from the request; a back-off counts from the end of the attempt, because an issuer
- * that hangs would be asked again at once otherwise.
+ * Steps the schedule of a token after an attempt that started at `startedAt` and ended at `endedAt`, and gives the
+ * instant of the next attempt. After a success the time counts from the start, as the lifetime of the token does. After
+ * a failure it counts from the end, because an issuer that hangs would otherwise be asked again at once.
  */
 export const afterAttempt = (
   entry: Entry,
@@ -31,8 +31,8 @@ export const afterAttempt = (
 }
 
 /**
- * Steps the entry's schedule after a report that counts as a failure, and gives the instant of the next attempt. Each
- * report in a row doubles the pause. While the issuer fails, its back-off goes on instead.
+ * Steps the schedule of a token after a report that counts as a failed attempt, and gives the instant of the next
+ * attempt. Each report in a row doubles the pause. While the issuer fails, its own back-off goes on instead.
  */
 export const afterReport = (
   entry: Entry,
@@ -49,12 +49,12 @@ export const afterReport = (
   })
 }
 
-/** Forgets all outcomes, so that a back-off begins anew. */
+/** Makes the schedule forget all outcomes, so that a back-off begins anew. */
 export const restart = (entry: Entry): void => {
   entry.scheduleState = undefined
 }
 
-/** What holds whatever the schedule says. */
+/** Gives the instant before which no attempt starts after this outcome, whatever the schedule says. */
 const earliestAfter = (
   entry: Entry,
   outcome: RefreshPolicy.IssueOutcome,
@@ -70,14 +70,15 @@ const earliestAfter = (
   return endedAt + Math.max(minimumGap, RefreshPolicy.retryAfterMillis(error))
 }
 
-/** The source's `maxRetryAfter`, in milliseconds. */
+/** Gives the `maxRetryAfter` of a token's source in milliseconds, or the default. */
 export const maxRetryAfter = (entry: Entry): number =>
   Duration.toMillis(entry.source.maxRetryAfter ?? RefreshPolicy.defaultMaxRetryAfter)
 
-/** The source's `retryAfter`, in milliseconds. */
+/** Gives the `retryAfter` of a token's source in milliseconds, or the default. */
 export const retryAfter = (entry: Entry): number =>
   Duration.toMillis(entry.source.retryAfter ?? RefreshPolicy.defaultRetryAfter)
 
+/** Steps the source's own schedule, or the default policy if there is none or if that one has ended or failed. */
 const step = (
   entry: Entry,
   outcome: RefreshPolicy.IssueOutcome,
@@ -106,6 +107,9 @@ const step = (
   )
 }
 
+/**
+ * Steps a schedule, remembers its state, and gives the instant of the next attempt, or `NaN` if the schedule has ended.
+ */
 const stepOnce = <R>(
   entry: Entry,
   schedule: Schedule.Schedule<unknown, RefreshPolicy.IssueOutcome, R>,

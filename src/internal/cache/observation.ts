@@ -9,6 +9,7 @@ import * as Entry from "./entry.js"
 import type { Telemetry } from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
 
+/** Gives the status of one token, computed from the clock when it is run. */
 export const status = (cache: Cache, entry: Entry.Entry): Effect.Effect<TokenStatus> =>
   Effect.clockWith((clock) =>
     Effect.sync(() => {
@@ -17,6 +18,7 @@ export const status = (cache: Cache, entry: Entry.Entry): Effect.Effect<TokenSta
     })
   )
 
+/** Gives the status of each token, computed from the clock when it is run. */
 export const statuses = (cache: Cache): Effect.Effect<ReadonlyArray<TokenStatus>> =>
   Effect.clockWith((clock) =>
     Effect.sync(() =>
@@ -27,7 +29,9 @@ export const statuses = (cache: Cache): Effect.Effect<ReadonlyArray<TokenStatus>
     )
   )
 
-/** Who looks at a token after the machine has slept sees it refreshed soon: timers do not count that time. */
+/**
+ * Wakes the refresh fiber if a token's refresh is overdue: timers do not count the time that the machine was asleep.
+ */
 const wakeIfOverdue = (cache: Cache, { state }: Entry.Entry, clock: Clock.Clock): void => {
   if (TokenState.isOverdue(state, clock.unsafeCurrentTimeMillis())) {
     cache.wake()
@@ -55,6 +59,7 @@ const statusAt = ({ sharing }: Cache, entry: Entry.Entry, clock: Clock.Clock): T
   }
 }
 
+/** Streams the status of one token, the current one first. A slow consumer misses all but the latest. */
 export const changes = (cache: Cache, entry: Entry.Entry): Stream.Stream<TokenStatus> =>
   Effect.map(subscribe(entry), (ref) => ref.changes).pipe(
     Stream.unwrap,
@@ -63,6 +68,7 @@ export const changes = (cache: Cache, entry: Entry.Entry): Stream.Stream<TokenSt
     Stream.takeUntil(({ state }) => state === "stopped")
   )
 
+/** Gives the reference that holds the state of a token, which is made for the first observer. */
 const subscribe = (entry: Entry.Entry) =>
   entry.observed === undefined
     ? Effect.map(SubscriptionRef.make(entry.state), (made) => {
@@ -71,6 +77,7 @@ const subscribe = (entry: Entry.Entry) =>
       })
     : Effect.succeed(entry.observed)
 
+/** Streams the events of all tokens. A consumer that is more than 256 events behind loses the oldest ones. */
 export const events = (cache: Cache): Stream.Stream<TokenEvent> =>
   Stream.suspend(() =>
     cache.isClosed()
@@ -82,6 +89,7 @@ export const events = (cache: Cache): Stream.Stream<TokenEvent> =>
         )
   )
 
+/** Gives what metrics may see of a cache. */
 export const telemetry = (cache: Cache): Telemetry => ({
   tokens: cache.entries,
   status: (token) => {

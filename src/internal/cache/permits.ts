@@ -1,16 +1,19 @@
 import FlatQueue from "flatqueue"
 import type { Attempt, Entry } from "./entry.js"
 
-/** How many attempts may run at once, and the tokens that wait for a permit. */
+/** The permits of a cache, each the right of one attempt to run, and the tokens that wait for one. */
 export interface Permits {
-  /** Lets a queued token wait: the earliest expiry comes first, after those that a reader waits for. */
+  /** Makes a queued token wait. Those that a reader waits for come first, and then those with the earliest expiry. */
   readonly enqueue: (entry: Entry) => void
-  /** The next token whose attempt may start. */
+  /** Gives the next token whose attempt may start, and takes it out of the queue. */
   readonly next: () => Entry | undefined
+  /** Gives a permit to an attempt, even if there are none left. */
   readonly take: (attempt: Attempt) => void
+  /** Takes the permit from an attempt, if it has one. */
   readonly release: (attempt: Attempt) => void
 }
 
+/** Makes the permits for this many attempts at once. */
 export const make = (concurrency: number): Permits => {
   const queue = new FlatQueue<Entry>()
   let taken = 0

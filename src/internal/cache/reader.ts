@@ -9,7 +9,10 @@ import * as TokenState from "./tokenState.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import * as Waiters from "./waiters.js"
 
-/** Gives the usable token at once; else waits for an attempt, fails, or asks for an attempt, as the state demands. */
+/**
+ * Reads a token: gives a usable one at once, and otherwise waits for an attempt or fails, as the state demands. It
+ * waits until `until`, an instant of the monotonic clock in milliseconds. Default: until the read timeout has passed.
+ */
 export const read = <A>(
   cache: Cache,
   entry: Entry.Entry,
@@ -38,15 +41,15 @@ export const read = <A>(
       })
     }
     if (TokenState.isOverdue(entry.state, now)) {
-      // The timer did not count the time that the machine slept.
+      // A timer does not count the time that the machine was asleep.
       cache.wake()
     }
     return Effect.succeed(select(token))
   })
 
 /**
- * Lives through attempts until a token is usable when the reader itself gets its turn: the token may have been
- * invalidated since the attempt ended.
+ * Waits for one attempt after the other, until a token is usable when the reader itself gets its turn. The token of an
+ * attempt may have been invalidated by then.
  */
 const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
@@ -58,7 +61,7 @@ const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effe
     if (entry.state.stopped) {
       return Effect.fail(Unavailable.closed(entry))
     }
-    // Readers do not undo a back-off.
+    // If readers started an attempt now, a hundred of them would undo the back-off.
     if (TokenState.isBackingOff(entry.state, now)) {
       return Effect.fail(Unavailable.issueFailed(entry, now))
     }
@@ -66,7 +69,7 @@ const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effe
     return Effect.zipRight(demand(cache, entry, at, until, "read"), nextToken(cache, entry, until))
   })
 
-/** Issues now: overrides a back-off, but never a Retry-After. */
+/** Issues a token now. It overrides a back-off, but never a Retry-After. */
 export const refresh = (cache: Cache, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     const now = clock.unsafeCurrentTimeMillis()
@@ -88,7 +91,7 @@ export const refresh = (cache: Cache, entry: Entry.Entry): Effect.Effect<AccessT
     )
   })
 
-/** Keeps a tenant in the cache while somebody waits for its token. */
+/** Keeps a tenant in the cache while an effect waits for its token. Without an `idle`, the token is no tenant. */
 export const whileWaiting = <A, E, R>(
   idle: Entry.Idle | undefined,
   effect: Effect.Effect<A, E, R>
@@ -104,7 +107,7 @@ export const whileWaiting = <A, E, R>(
   return Effect.ensuring(effect, release)
 }
 
-/** Waits for the outcome of the first attempt, which may be there already. */
+/** Waits for the outcome of a token's first attempt, which may have ended already. */
 export const first = (cache: Cache, entry: Entry.Entry): Effect.Effect<unknown, TokenUnavailable> =>
   Effect.clockWith((clock) =>
     entry.state.generation > 0
@@ -115,8 +118,8 @@ export const first = (cache: Cache, entry: Entry.Entry): Effect.Effect<unknown, 
   )
 
 /**
- * Asks for an attempt no later than `at`, above the concurrency limit, unless one is running; gives the effect that waits
- * for its outcome.
+ * Asks for an attempt no later than `at`, even above the concurrency limit, unless one is running. It gives the effect
+ * that waits for the outcome of the attempt.
  */
 const demand = (
   cache: Cache,
@@ -139,7 +142,7 @@ const demand = (
   return outcome(cache, entry, until)
 }
 
-/** Waits for the next attempt to end. */
+/** Waits for the outcome of the next attempt to end, until `until`. */
 const outcome = (
   { clock, fibers, options }: Cache,
   entry: Entry.Entry,

@@ -8,7 +8,9 @@ import * as Membership from "./membership.js"
 import { yieldToEventLoop } from "./time.js"
 import * as TokenState from "./tokenState.js"
 
-/** The refresh fiber: starts what is due, then sleeps until the next deadline, or until the cache is woken. */
+/**
+ * The refresh fiber. It starts the attempts that are due, and then sleeps until the next deadline or until it is woken.
+ */
 export const run = (cache: Cache): Effect.Effect<never> => {
   const alarm = Alarm.make(cache.clock, cache.fibers, cache.wake)
   return Effect.suspend(() => {
@@ -30,7 +32,7 @@ export const run = (cache: Cache): Effect.Effect<never> => {
 /** How many attempts may start before the event loop gets a turn. */
 const batch = 512
 
-/** Starts what is due; true if there is more to do. */
+/** Does what is due, and says whether attempts are left to be started. */
 const startDue = (cache: Cache): boolean => {
   const { deadlines, permits } = cache
   const now = cache.now()
@@ -48,6 +50,9 @@ const startDue = (cache: Cache): boolean => {
   return true
 }
 
+/**
+ * Does what a token's deadline was for: it may be dropped, expire, be queued for an attempt, or run into a time limit.
+ */
 const onDeadline = (cache: Cache, entry: Entry.Entry, now: number): void => {
   if (now >= Entry.idleAt(entry)) {
     cache.fibers.fork(Membership.remove(cache, entry))
@@ -69,6 +74,7 @@ const onDeadline = (cache: Cache, entry: Entry.Entry, now: number): void => {
   cache.reschedule(entry)
 }
 
+/** Marks a token as expired, and says so. */
 const expire = (cache: Cache, entry: Entry.Entry, now: number): void => {
   cache.update(entry, TokenState.expired(entry.state))
   cache.publish({ _tag: "Expired", name: entry.name, at: now })

@@ -46,23 +46,23 @@ export interface TokenCacheService {
   readonly invalidate: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
   /** Reports that an API answered 401 to a token: see `TokenCache.unauthorized`. */
   readonly unauthorized: (name: string, token: Redacted.Redacted<string>) => Effect.Effect<void>
-  /** The state of one token: see `TokenCache.status`. */
+  /** Gives the status of one token: see `TokenCache.status`. */
   readonly status: (name: string) => Effect.Effect<TokenStatus, TokenUnavailable>
-  /** The state of each token: see `TokenCache.statuses`. */
+  /** Gives the status of each token: see `TokenCache.statuses`. */
   readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>>
-  /** The states of one token, the current one first: see `TokenCache.changes`. */
+  /** Streams the status of one token, the current one first: see `TokenCache.changes`. */
   readonly changes: (name: string) => Stream.Stream<TokenStatus, TokenUnavailable>
-  /** What happens to all tokens: see `TokenCache.events`. */
+  /** Streams what happens to all tokens: see `TokenCache.events`. */
   readonly events: Stream.Stream<TokenEvent>
   /**
-   * For `TokenMetrics` and `StatusPage`.
+   * What `TokenMetrics` and `StatusPage` may see of the cache.
    *
    * @internal
    */
   readonly [Telemetry.key]?: Telemetry.Telemetry
 }
 
-/** The service of a cache, and of the tenants that it makes when they are first read, if it does. */
+/** Makes the service of a cache. With `tenants`, a name that is read for the first time is looked up. */
 export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
   const unknownName: Missing = (name) => Effect.fail(Unavailable.unknownName(name, cache.entries.keys()))
 
@@ -75,7 +75,7 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
         }
 
   const find = <A, E>(name: string, f: With<A, E>, missing = unknownName): Effect.Effect<A, E | TokenUnavailable> =>
-    // When it is run, not when it is made: the name may be registered, or registered anew, in between.
+    // The name is looked up when the effect is run: it may have been registered since the effect was made.
     Effect.suspend((): Effect.Effect<A, E | TokenUnavailable> => {
       const entry = cache.entries.get(name)
       return entry === undefined ? missing(name, f) : f(entry)
@@ -104,7 +104,7 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
     reader: (name) =>
       find(
         name,
-        // A tenant may be dropped, and come back.
+        // A tenant may be dropped and come back with another entry, so its name is looked up again for each read.
         (entry) => Effect.succeed(entry.idle === undefined ? Reader.read(cache, entry, value) : read(name, value)),
         withinReadTimeout
       ),
@@ -118,9 +118,12 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
   }
 }
 
+/**
+ * What is done with the entry of a name. The instant until which to wait is given if the entry had to be made first.
+ */
 type With<A, E> = (entry: Entry, until?: number) => Effect.Effect<A, E>
 
-/** What is done for a name that has no entry. */
+/** Says what is done with a name that has no entry. */
 type Missing = <A, E>(name: string, f: With<A, E>) => Effect.Effect<A, E | TokenUnavailable>
 
 const value = (token: IssuedToken.AccessToken): Redacted.Redacted<string> => token.accessToken

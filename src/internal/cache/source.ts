@@ -5,7 +5,7 @@ import { InvalidOptions } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import { invalidDuration, isBlank } from "../options.js"
 
-/** Makes the source of a token where it is an effect, and checks its options before any request. */
+/** Gives the source of a token, which is made first if it is an effect. Its options are checked before any request. */
 export const make = <E1, R1, E, R>(
   name: string,
   source: TokenSource<E1, R1> | Effect.Effect<TokenSource<E1, R1>, E, R>

@@ -5,51 +5,62 @@ import { issueErrorOf } from "../issueErrorOf.js"
 import type { Counters, Entry, Trigger } from "./entry.js"
 import type { SharingReport } from "./sharing.js"
 
-/** Finds the telemetry of a `TokenCacheService`. */
+/** The key under which a `TokenCacheService` holds its telemetry. */
 export const key: unique symbol = Symbol.for("effect-token-cache/telemetry")
 
 /** What metrics may see of a cache. */
 export interface Telemetry {
   /** The tokens that are in the cache now, by their names. */
   readonly tokens: ReadonlyMap<string, Token>
-  /** The status of a token; `undefined` once it is no longer in the cache. */
+  /** Gives the status of a token, or `undefined` if it is no longer in the cache. */
   readonly status: (token: Token) => TokenStatus | undefined
+  /** Who is told what the cache does. Whoever wants to be told adds itself. */
   readonly listeners: Set<Listener>
 }
 
-/** A token as metrics see it; each registration of a name is one of its own. */
+/** A token as metrics see it. If a name is registered again, that is another token. */
 export type Token = Readonly<Pick<Entry, "name" | "source" | "idle"> & Counters>
 
+/** Somebody who is told what the cache does. */
 export interface Listener {
-  /** Called at once, in the fiber that does what is reported. */
+  /** Is called at once, in the fiber that does what is reported. It must not throw. */
   readonly onReport: (report: Report) => void
 }
 
+/** What a cache tells its listeners. */
 export type Report =
   | AttemptReport
   | { readonly _tag: "Unauthorized"; readonly token: Token; readonly action: UnauthorizedAction }
   | SharingReport
 
+/** An attempt has ended. */
 export interface AttemptReport {
   readonly _tag: "Attempt"
+  /** The token that the attempt was for. */
   readonly token: Token
+  /** Why the attempt started. */
   readonly trigger: Trigger
+  /** What the attempt ended with. */
   readonly outcome: Outcome
+  /** How long the attempt took, in milliseconds of the monotonic clock. */
   readonly millis: number
 }
 
 /**
- * What a report of a refused token leads to: a new token; a token that is kept for others; nothing, because it is not the
- * current token; or a back-off without a token.
+ * What the cache does after a report of a refused token. It issues a new one (`reissued`), keeps the token for others
+ * (`kept`), does nothing because the current token is another (`stale`), or drops the token and waits before it issues
+ * another (`backed_off`).
  */
 export type UnauthorizedAction = "reissued" | "kept" | "stale" | "backed_off"
 
+/** What an attempt ended with: `success`, or the reason of its `IssueError`. */
 export type Outcome = "success" | "unreachable" | "rejected" | "throttled" | "invalid_response" | "timeout" | "defect"
 
-/** What an attempt came to, in one word. */
+/** Says in one word what an attempt ended with. */
 export const outcomeOf = (exit: Exit.Exit<unknown, IssueError>): Outcome =>
   Exit.isSuccess(exit) ? "success" : outcomes[issueErrorOf(exit.cause).reason]
 
+/** The words for the reasons of an `IssueError`. */
 export const outcomes: Readonly<Record<IssueErrorReason, Outcome>> = {
   Unreachable: "unreachable",
   Rejected: "rejected",
@@ -59,13 +70,17 @@ export const outcomes: Readonly<Record<IssueErrorReason, Outcome>> = {
   Defect: "defect"
 }
 
-/** Reads that found a usable token, those that had to wait for one, and those that got none. */
+/** How often a token was read, by what the reads got. */
 export interface Reads {
+  /** How many reads found a usable token. */
   readonly hit: number
+  /** How many reads got a token after a wait. */
   readonly waited: number
+  /** How many reads got no token. */
   readonly unavailable: number
 }
 
+/** Counts the reads of a token by what they got. Those that still wait, or were interrupted, are left out. */
 export const readsOf = ({ misses, reads, unavailable, waited }: Token): Reads => ({
   hit: reads - misses,
   waited,

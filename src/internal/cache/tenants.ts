@@ -17,38 +17,43 @@ import { whileWaiting } from "./reader.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import * as Waiters from "./waiters.js"
 
+/** How tenants are made and dropped. */
 export interface Options {
-  /** In milliseconds. */
+  /** How long a tenant is kept after its last read, in milliseconds. */
   readonly idleTimeToLive: number
+  /** How many tenants are kept. */
   readonly capacity: number
-  /** Makes the source of a tenant, with its options checked. */
+  /** Makes the source of a tenant, and checks its options. */
   readonly lookup: (name: string) => Effect.Effect<AnySource, unknown, unknown>
+  /** The services that the lookup and the issuers need. */
   readonly context: Context.Context<unknown>
 }
 
-/** The tokens that are made when they are first read. */
+/** The tokens of a cache that are made when they are first read. */
 export interface Tenants {
   /**
-   * Looks up a name that the cache does not have yet, and uses its entry, which stays in the cache meanwhile. Callers at
-   * the same time share the lookup.
+   * Looks up a name that is not in the cache, waits until `until` for it, and does something with its entry, which
+   * stays in the cache meanwhile. Callers at the same time share a lookup.
    */
   readonly use: <A, E>(
     name: string,
     until: number,
     f: (entry: Entry.Entry) => Effect.Effect<A, E>
   ) => Effect.Effect<A, E | TokenUnavailable>
-  /** Fails all who wait for a lookup. */
+  /** Fails all readers that wait for a lookup. */
   readonly close: () => void
 }
 
+/** How long a lookup may take. */
 const lookupTimeout = Duration.seconds(30)
 
+/** Makes the tenants of a cache. */
 export const make = (cache: Cache, options: Options): Tenants => {
   const lookups: Lookups = new Map()
   const shrink = () => dropExcess(cache, options.capacity)
   return {
     use: (name, until, f) =>
-      // So that an interruption does not come between joining a lookup and leaving it.
+      // Otherwise an interruption could come between joining a lookup and leaving it.
       Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           if (cache.isClosed()) {
@@ -58,7 +63,7 @@ export const make = (cache: Cache, options: Options): Tenants => {
           const lookup = running ?? makeLookup(cache, options, name, shrink)
           const using = whileWaiting(lookup.idle, restore(Effect.flatMap(lookup.waiters.await(until), f)))
           if (running === undefined) {
-            // It may end at once.
+            // Only now, because the lookup may end at once.
             run(cache, options, lookups, name, lookup)
           }
           return using
@@ -72,9 +77,11 @@ export const make = (cache: Cache, options: Options): Tenants => {
   }
 }
 
+/** A lookup that is running. */
 interface Lookup {
+  /** The readers that wait for the lookup. */
   readonly waiters: Waiters.Waiters<Entry.Entry, TokenUnavailable>
-  /** Of the tenant, once it is found. */
+  /** When the tenant is dropped, once it is found. */
   readonly idle: Entry.Idle
 }
 
@@ -88,6 +95,7 @@ const makeLookup = (cache: Cache, options: Options, name: string, released: () =
   idle: { timeToLive: options.idleTimeToLive, readAt: cache.now(), waiting: 0, released }
 })
 
+/** Runs a lookup, which ends in an entry or in an error for all who wait for it. */
 const run = (cache: Cache, options: Options, lookups: Lookups, name: string, lookup: Lookup): void => {
   const { fibers } = cache
   lookups.set(name, lookup)
@@ -111,6 +119,7 @@ const run = (cache: Cache, options: Options, lookups: Lookups, name: string, loo
   }
 }
 
+/** Turns the outcome of a lookup into an entry of the cache, or into the error of those who wait. */
 const add = (
   cache: Cache,
   options: Options,
@@ -121,7 +130,7 @@ const add = (
   if (cache.isClosed()) {
     return Exit.fail(Unavailable.closed({ name }))
   }
-  // It may have been registered while it was looked up.
+  // The name may have been registered while it was looked up.
   const registered = cache.entries.get(name)
   if (registered !== undefined) {
     return Exit.succeed(registered)
@@ -155,7 +164,9 @@ const notFound = (cache: Cache, name: string, cause: Cause.Cause<unknown>): Toke
 
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
-/** Drops the tenants past the capacity that were read least recently, those that back off last. */
+/**
+ * Drops tenants until there are no more than `capacity`: those read least recently first, and those that back off last.
+ */
 const dropExcess = (cache: Cache, capacity: number): void => {
   const excess = cache.tenants.size - capacity
   if (excess <= 0) {

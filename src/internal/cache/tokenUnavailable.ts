@@ -4,6 +4,7 @@ import { TokenUnavailable } from "../../TokenError.js"
 import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
 
+/** Makes the error for a name that is not in the cache. Its message lists at most 20 of the names that are. */
 export const unknownName = (name: string, names: Iterable<string>): TokenUnavailable =>
   new TokenUnavailable({
     token: name,
@@ -19,9 +20,11 @@ const listNames = (names: ReadonlyArray<string>): string =>
         .map((name) => `"${name}"`)
         .join(", ")}${names.length > 20 ? ` and ${names.length - 20} more` : ""}`
 
+/** Makes the error for a token whose layer is closed, or that is no longer in the cache. */
 export const closed = (entry: Named): TokenUnavailable =>
   unavailable(entry, "Closed", "its TokenCache layer is closed. Read it only while the layer's scope is open.")
 
+/** Makes the error for a reader that has waited for `readTimeout` milliseconds. The attempt goes on. */
 export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
   unavailable(
     entry,
@@ -29,7 +32,7 @@ export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
     `the issuer has not answered within ${Duration.format(readTimeout)}; the attempt goes on. Try again, or raise readTimeout.`
   )
 
-/** The lookup of a tenant failed, so there is no entry. */
+/** Makes the error for a tenant whose lookup failed, so that it has no entry. */
 export const lookupFailed = (name: string, lastError: IssueError): TokenUnavailable =>
   new TokenUnavailable({
     token: name,
@@ -38,6 +41,10 @@ export const lookupFailed = (name: string, lastError: IssueError): TokenUnavaila
     lastError
   })
 
+/**
+ * Makes the error for a token whose last attempt failed. Its message says why, when the next one starts, and what to
+ * do.
+ */
 export const issueFailed = (entry: Entry, now: number): TokenUnavailable => {
   const { consecutiveFailures, lastError, nextAttemptAt } = entry.state
   const next = nextAttemptAt === TokenState.never ? "" : `, next in ${wholeSeconds(nextAttemptAt - now)}`
@@ -55,7 +62,7 @@ const wholeSeconds = (millis: number): string =>
 
 const withoutStop = (message: string): string => message.replace(/\.$/, "")
 
-/** An entry, or a name that has none yet. */
+/** An entry, or a name that has no entry yet. */
 interface Named {
   readonly name: string
   readonly state?: TokenState.TokenState

@@ -9,24 +9,28 @@ import { monotonicMillis } from "./time.js"
 
 /**
  * The fibers that wait for one outcome. Those that wait until the same millisecond share a timer, because an
- * `Effect.timeout` costs two fibers each.
+ * `Effect.timeout` would cost two fibers for each of them.
  */
 export interface Waiters<A, E> {
   /**
-   * Waits until the outcome is there, or the instant `until` of {@link monotonicMillis} has come. It counts from this
-   * call on, not from the run of the effect: the outcome may come in between.
+   * Waits until the outcome is there, or until the instant `until` of {@link monotonicMillis}. The waiting begins with
+   * this call and not when the effect is run, because the outcome may come in between.
    */
   readonly await: (until: number) => Effect.Effect<A, E>
+  /** Gives the outcome to all who wait for it. */
   readonly complete: (outcome: Exit.Exit<A, E>) => void
 }
 
+/** The `until` of somebody who waits for as long as it takes. */
 export const noTimeout = Number.POSITIVE_INFINITY
 
+/** Those who wait until the same millisecond. */
 interface Group<A, E> {
   readonly outcome: Deferred.Deferred<A, E>
   timer: Fiber.RuntimeFiber<void> | undefined
 }
 
+/** Makes the waiters for one outcome. `timedOut` makes the error of those whose time is up. */
 export const make = <A, E>(clock: Clock.Clock, fibers: Fibers, timedOut: () => E): Waiters<A, E> => {
   const groups = new Map<number, Group<A, E>>()
 

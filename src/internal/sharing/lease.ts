@@ -9,16 +9,18 @@ import { call } from "./storeClient.js"
 
 /** A lease that this process holds. */
 export interface Held {
+  /** What the holder of the lease may do. */
   readonly lease: TokenStore.Lease
-  /** How long the lease lasts from each renewal on. */
+  /** How long the lease lasts from each renewal, in milliseconds. */
   readonly millis: number
-  /** The instant, on the monotonic clock of this process, from which on it does not count on the lease. */
+  /** The instant, on the monotonic clock of this process, from which it no longer counts on the lease. */
   until: bigint
 }
 
+/** Whether this process can still count on the lease. `now` is an instant on its monotonic clock. */
 export const isHeld = ({ until }: Held, now: bigint): boolean => now < until
 
-/** Takes the lease until the scope closes, unless somebody else holds it. */
+/** Acquires the lease of a token's group until the scope closes. It gives `none` while somebody else holds it. */
 export const acquire = (
   context: SharedContext
 ): Effect.Effect<Option.Option<Held>, TokenStore.StoreError, Scope.Scope> => {
@@ -39,8 +41,9 @@ export const acquire = (
 }
 
 /**
- * Renews the lease; ends when somebody else holds it, and otherwise never. While the store fails, nobody is known to hold
- * it. In the end the lease is given up all the same, because an issuer may hang where nothing can interrupt it.
+ * Renews a lease again and again, and ends when somebody else holds it. While the store fails, nobody else is known to
+ * hold it. Some time after the time limit of the issue it stops renewing, because an issuer may hang where nothing can
+ * interrupt it.
  */
 export const untilLost = (context: SharedContext, held: Held): Effect.Effect<void> => {
   const interval = Math.ceil(held.millis / 3)
@@ -63,5 +66,5 @@ export const untilLost = (context: SharedContext, held: Held): Effect.Effect<voi
   )
 }
 
-/** How long after its time limit an issue may go on under its lease, in milliseconds, to persist what it got. */
+/** How long after its time limit an issue keeps its lease, in milliseconds, so that it can persist what it got. */
 const renewalGrace = 10_000

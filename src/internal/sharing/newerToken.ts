@@ -8,13 +8,15 @@ import { isSame } from "../cache/accessToken.js"
 import type { SharedContext } from "./sharedToken.js"
 import { read } from "./storeClient.js"
 
-/** What is in the store, and the token of it if that one is to be taken over. */
+/** What was found in the store. */
 export interface Found {
+  /** What the store has under the key of the token. */
   readonly stored: TokenStore.Stored
+  /** The stored token, if it is to be taken over. */
   readonly newer: Option.Option<AccessToken>
 }
 
-/** Looks for a token in the store that is newer than the current one. */
+/** Looks in the store for a token that is newer than the current one, and that the cache accepts. */
 export const findNewer = (
   context: SharedContext,
   accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>

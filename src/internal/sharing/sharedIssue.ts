@@ -16,9 +16,9 @@ import { becomeLocal, becomeShared, type SharedContext } from "./sharedToken.js"
 import { call } from "./storeClient.js"
 
 /**
- * One attempt of a token that is in the store: takes over a newer token that is there; otherwise issues one under the
- * lease and writes it. A process that does not get the lease waits for the token of the holder, or for the lease. While
- * the store fails the token is issued all the same.
+ * Carries out one attempt of a token that is shared. It takes over a newer token that is in the store, and otherwise
+ * issues one under the lease and writes it. A process that does not get the lease waits for the token of the one that
+ * has it, or for the lease. While the store fails, the token is issued without it.
  */
 export const issue = (
   context: SharedContext,
@@ -26,11 +26,12 @@ export const issue = (
   issuing: Issuing
 ): Effect.Effect<AccessToken, unknown, unknown> => share({ context, attempt, issuing, hasLostLease: false })
 
+/** An attempt of a shared token. */
 interface SharedAttempt {
   readonly context: SharedContext
   readonly attempt: Attempt
   readonly issuing: Issuing
-  /** A lease that is lost twice is not waited for again: the issuer is asked no more often than that. */
+  /** Whether the lease was lost before in this attempt. The attempt begins again once only, to spare the issuer. */
   readonly hasLostLease: boolean
 }
 
@@ -47,15 +48,19 @@ const share = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown
     Effect.scoped
   )
 
+/** Whether the attempt is still the one of its token: it may have reached its time limit. */
 const isCurrent = ({ attempt, context }: SharedAttempt): boolean => context.token.entry.attempt === attempt
 
-/** The lifetime counts from the request of the issue, not from when the attempt began to wait for another process. */
+/**
+ * Issues a token now. Its lifetime counts from here, and not from when the attempt began to wait for another process.
+ */
 const issueNow = ({ context, issuing: { accept, issue } }: SharedAttempt) =>
   Effect.suspend(() => {
     const issuedAt = context.cache.now()
     return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
   })
 
+/** Issues a token without the store, for this process alone. */
 const issueAlone = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown> =>
   issueNow(self).pipe(
     Effect.provideService(TokenStore.CurrentLease, Option.none()),
@@ -68,6 +73,7 @@ const keep = (self: SharedAttempt, token: AccessToken): AccessToken => {
   return token
 }
 
+/** Takes over a newer token that is in the store, if there is one. */
 const takeOver = (self: SharedAttempt): Effect.Effect<Option.Option<AccessToken>, TokenStore.StoreError> =>
   Effect.map(findNewer(self.context, self.issuing.accept), ({ newer, stored }) => {
     if (Option.isSome(newer) && isCurrent(self)) {
@@ -78,15 +84,16 @@ const takeOver = (self: SharedAttempt): Effect.Effect<Option.Option<AccessToken>
     return newer
   })
 
+/** Issues a token under the lease and writes it. If the lease is lost meanwhile, the attempt begins again, once. */
 const issueUnder = (
   self: SharedAttempt,
   held: Lease.Held
 ): Effect.Effect<AccessToken, unknown, Scope.Scope | unknown> =>
   Effect.gen(function* () {
     const issuing = Effect.provideService(issueNow(self), TokenStore.CurrentLease, Option.some(held.lease))
-    // In a scope that closes when the issue has ended, although it may not be possible to interrupt it.
+    // The scope closes only when the issue has ended, which may not be interruptible: until then the lease is renewed.
     const renewing = yield* Effect.forkScoped(Lease.untilLost(self.context, held))
-    // As an exit: the log of a fiber that fails would show an error of the issuer.
+    // As an exit, because the log of a fiber that fails would show the issuer's own error.
     const fiber = yield* Effect.forkScoped(Effect.exit(issuing))
     const issued = yield* Effect.raceFirst(
       Effect.asSome(Effect.map(Fiber.await(fiber), Exit.flatten)),
@@ -99,7 +106,7 @@ const issueUnder = (
     return yield* write(self, held, yield* issued.value)
   })
 
-/** Writes the new token for the other processes, unless the lease was lost and they have one already. */
+/** Writes the new token for the other processes, unless the lease was lost and they have a newer one already. */
 const write = (self: SharedAttempt, held: Lease.Held, token: AccessToken): Effect.Effect<AccessToken> =>
   Effect.gen(function* () {
     const { context } = self
@@ -118,10 +125,10 @@ const write = (self: SharedAttempt, held: Lease.Held, token: AccessToken): Effec
     return Option.getOrElse(theirs, () => keep(self, token))
   })
 
-/** How often a process that waits for another one looks at the store, in case it is not told of the new token. */
+/** How often a process that waits for another one looks into the store, in case it is not told of the new token. */
 const pollInterval = Duration.millis(500)
 
-/** Gives a newer token, or the lease. */
+/** Gives a newer token of the store or the lease, whichever is there first. */
 const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, TokenStore.StoreError, Scope.Scope> =>
   Effect.gen(function* () {
     const { attempt, context } = self
@@ -137,7 +144,7 @@ const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, T
     for (let turn = 0; ; turn++) {
       token.changed.unsafeClose()
       const held = yield* Lease.acquire(context)
-      // Somebody may have written one in between.
+      // Another process may have written a token before this one got the lease.
       const theirs = yield* takeOver(self)
       const now = yield* Clock.currentTimeNanos
       const mine = Option.filter(held, (held) => Lease.isHeld(held, now))

@@ -5,46 +5,59 @@ import type { Cache } from "../cache/cache.js"
 import type { Entry } from "../cache/entry.js"
 import type { Token } from "../cache/telemetry.js"
 
-/** A token of the cache that is in the store. */
+/** A token of the cache that is shared through the store. */
 export interface SharedToken {
+  /** The token in the cache. */
   readonly entry: Entry
+  /** The key of the token in the store. */
   readonly key: TokenStore.Key
-  /** The highest generation that was seen in the store. */
+  /** The highest generation that this process has seen in the store. */
   generation: number
-  /** Whether the current token is the one that is in the store; `undefined` before there is a token. */
+  /**
+   * Whether the current token is the one in the store (`shared`) or not (`local`). `undefined` before there is a token.
+   */
   state: "shared" | "local" | undefined
-  /** Opened when another process has written a token. */
+  /** A latch that is opened when another process has written a token, for an attempt that waits for it. */
   readonly changed: Effect.Latch
-  /** A token was written while an attempt ran, which may not have seen it. */
+  /** Whether a token was written while an attempt ran, which may not have seen it. */
   missedChange: boolean
 }
 
-/** The store, and the tokens of one cache that are in it. */
+/** The store, and the tokens of one cache that are shared through it. */
 export interface SharedTokens {
+  /** The store in the context of the layer. */
   readonly store: TokenStore.TokenStoreService
+  /** The shared tokens, by the text of their keys. */
   readonly byKey: Map<string, SharedToken>
+  /** The shared tokens, by their entries in the cache. */
   readonly byToken: Map<Token, SharedToken>
-  /** The tokens that this process has issued for itself alone, because the store failed. */
+  /**
+   * The tokens that this process has issued for itself because the store failed, and that are to be brought into it.
+   */
   readonly local: Set<SharedToken>
-  /** Open while there are any. */
+  /** A latch that is open while there are tokens in `local`. */
   readonly anyLocal: Effect.Latch
-  /** The operation that failed, until the same operation succeeds. */
+  /**
+   * The operation with which the store began to fail, until that operation succeeds. `undefined` while the store works.
+   */
   failing: StoreOperation | undefined
-  /** Until this instant of the monotonic clock the store is not asked, because it failed moments ago. */
+  /** The instant of the monotonic clock until which no attempt asks the store, because it failed moments ago. */
   circuitOpenUntil: bigint
-  /** What would be logged for each token is logged once. */
+  /** What has been logged already and is not to be logged again for every token. */
   readonly logged: Set<string>
 }
 
+/** What a store can be asked for, as the metrics name it. */
 export type StoreOperation = "read" | "acquire" | "renew" | "write" | "release" | "remove"
 
-/** What it takes to ask the store about one token. */
+/** What it takes to do something about one shared token. */
 export interface SharedContext {
   readonly cache: Cache
   readonly tokens: SharedTokens
   readonly token: SharedToken
 }
 
+/** Makes the shared tokens of a cache, of which there are none yet. */
 export const make = (store: TokenStore.TokenStoreService): SharedTokens => ({
   store,
   byKey: new Map(),
@@ -56,6 +69,7 @@ export const make = (store: TokenStore.TokenStoreService): SharedTokens => ({
   logged: new Set()
 })
 
+/** Begins to share a token under a key. */
 export const add = (tokens: SharedTokens, entry: Entry, key: TokenStore.Key): void => {
   const changed = Effect.unsafeMakeLatch(false)
   const token: SharedToken = { entry, key, generation: 0, state: undefined, changed, missedChange: false }
@@ -63,6 +77,7 @@ export const add = (tokens: SharedTokens, entry: Entry, key: TokenStore.Key): vo
   tokens.byToken.set(entry, token)
 }
 
+/** Ends the sharing of a token. It stays in the store for other processes. */
 export const remove = (tokens: SharedTokens, entry: Entry): void => {
   const token = tokens.byToken.get(entry)
   if (token !== undefined) {
@@ -72,12 +87,16 @@ export const remove = (tokens: SharedTokens, entry: Entry): void => {
   }
 }
 
+/** Gives the shared token that has a key, if this cache has one. */
 export const find = (tokens: SharedTokens, key: TokenStore.Key): SharedToken | undefined =>
   tokens.byKey.get(textOf(key))
 
 const textOf = ({ group, id }: TokenStore.Key): string => `${group}:${id}`
 
-/** The key of a source's token, by what the token depends on; `undefined` if the source does not say. */
+/**
+ * Gives the key of a token, made of its name and of the issuer and identity of its source. `undefined` without an
+ * identity.
+ */
 export const keyOf = (
   { store }: SharedTokens,
   name: string,
@@ -87,20 +106,21 @@ export const keyOf = (
     ? undefined
     : store.keyOf({ client: [name, issuer, identity.client], request: [identity.request ?? ""] })
 
-/** The current token is the one that is in the store. */
+/** Marks the current token as the one that is in the store, with this generation. */
 export const becomeShared = ({ token, tokens }: SharedContext, generation: number): void => {
   token.generation = generation
   token.state = "shared"
   tokens.local.delete(token)
 }
 
-/** The current token is one of this process alone, until it can be written to the store. */
+/** Marks the current token as one of this process alone, until it can be brought into the store. */
 export const becomeLocal = ({ token, tokens }: SharedContext): void => {
   token.state = "local"
   tokens.local.add(token)
   tokens.anyLocal.unsafeOpen()
 }
 
+/** Logs something the first time that it is to be logged for this cache. */
 export const logOnce = ({ logged }: SharedTokens, log: Effect.Effect<void>, what: string): Effect.Effect<void> =>
   Effect.suspend(() => {
     const again = logged.has(what)

@@ -5,7 +5,7 @@ import * as SharedIssue from "./sharedIssue.js"
 import * as SharedToken from "./sharedToken.js"
 import * as StoreClient from "./storeClient.js"
 
-/** Shares the tokens of a cache through a store. A token whose source has no identity stays in this process. */
+/** Makes the sharing of a cache through a store. A token whose source has no identity stays in this process. */
 export const make = (cache: Cache, tokens: SharedToken.SharedTokens): Sharing => ({
   add: (entry) => {
     const key = SharedToken.keyOf(tokens, entry.name, entry.source)

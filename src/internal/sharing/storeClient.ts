@@ -8,7 +8,7 @@ import * as AccessToken from "../cache/accessToken.js"
 import { timeoutClock } from "../cache/time.js"
 import { logOnce, type SharedContext, type StoreOperation } from "./sharedToken.js"
 
-/** What is stored, and by which generation the next token has to be written. */
+/** Reads what the store has under the key of a token. If a value cannot be decrypted, the log says so once. */
 export const read = (context: SharedContext): Effect.Effect<TokenStore.Stored, TokenStore.StoreError> => {
   const { token, tokens } = context
   return Effect.tap(call(context, "read", tokens.store.read(token.key)), ({ unreadable }) =>
@@ -22,7 +22,7 @@ export const read = (context: SharedContext): Effect.Effect<TokenStore.Stored, T
   )
 }
 
-/** Removes a token that was invalidated, so that no other process takes it over. */
+/** Removes a token that was invalidated from the store, if it is there, so that no other process takes it over. */
 export const withdraw = (context: SharedContext, token: Redacted.Redacted<string>): Effect.Effect<void> =>
   read(context).pipe(
     Effect.flatMap((stored) =>
@@ -33,7 +33,10 @@ export const withdraw = (context: SharedContext, token: Redacted.Redacted<string
     Effect.ignore
   )
 
-/** Asks the store for something, and takes note of how that ends. */
+/**
+ * Asks the store for something. It limits the time, tells listeners how that ended, and logs when an outage begins and
+ * ends.
+ */
 export const call = <A>(
   { cache, tokens }: SharedContext,
   operation: StoreOperation,
@@ -62,10 +65,12 @@ export const call = <A>(
     }
   })
 
-/** The operations that are asked for often enough to see that the store works again. */
+/** The operations whose failure begins an outage: they are asked for often enough to notice when it is over. */
 const frequent: ReadonlySet<StoreOperation> = new Set(["read", "acquire", "write"])
 
-/** A backend of one's own making may die or hang. */
+/**
+ * Makes sure that an operation ends, and fails with a `StoreError` if it does: a user's own backend may die or hang.
+ */
 const answered = <A>(effect: Effect.Effect<A, TokenStore.StoreError>): Effect.Effect<A, TokenStore.StoreError> =>
   Effect.exit(effect).pipe(
     timeoutClock(storeTimeout),
@@ -80,8 +85,9 @@ const answered = <A>(effect: Effect.Effect<A, TokenStore.StoreError>): Effect.Ef
 /** How long the store may take to answer. */
 const storeTimeout = Duration.seconds(5)
 
+/** Whether an answer tells of a value that no key decrypts. */
 const isUnreadable = (answer: unknown): boolean =>
   typeof answer === "object" && answer !== null && "unreadable" in answer
 
-/** How long the store is left alone after a failure, in nanoseconds. */
+/** How long no attempt asks the store after a failure, in nanoseconds. */
 const cooldown = 1_000_000_000n

@@ -15,8 +15,8 @@ import * as SharedToken from "./sharedToken.js"
 import { call } from "./storeClient.js"
 
 /**
- * Takes over the tokens that other processes write before the current ones expire, and writes the tokens that were
- * issued while the store failed once it works again.
+ * Keeps the cache and the store in step until the scope closes. It takes over the tokens that other processes write,
+ * before the current ones expire. Once the store works again, it writes the tokens that were issued while it failed.
  */
 export const run = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -32,6 +32,7 @@ export const run = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effe
     yield* Effect.forkScoped(Effect.forever(shareLocal(cache, tokens)))
   })
 
+/** Takes over what another process has written, or lets the attempt that runs look for it. */
 const onChange = (cache: Cache, tokens: SharedToken.SharedTokens, { generation, key }: Change): void => {
   const token = SharedToken.find(tokens, key)
   if (token === undefined || (token.state === "shared" && generation === token.generation)) {
@@ -45,7 +46,10 @@ const onChange = (cache: Cache, tokens: SharedToken.SharedTokens, { generation, 
   }
 }
 
-/** What an attempt that failed has missed is not left for the next one. */
+/**
+ * Takes over a token that was written during an attempt which did not see it and failed, instead of waiting for the
+ * next.
+ */
 const onReport = (cache: Cache, tokens: SharedToken.SharedTokens, report: Report): void => {
   const token = report._tag === "Attempt" ? tokens.byToken.get(report.token) : undefined
   if (report._tag === "Attempt" && token !== undefined) {
@@ -57,6 +61,7 @@ const onReport = (cache: Cache, tokens: SharedToken.SharedTokens, report: Report
   }
 }
 
+/** Makes a newer token of the store the current one, and says whether there was one. */
 const adoptNewer = (context: SharedToken.SharedContext): Effect.Effect<boolean, StoreError> => {
   const {
     cache,
@@ -85,6 +90,7 @@ const acceptNow = ({ cache, token: { entry } }: SharedToken.SharedContext, issue
     invalidated: entry.state.invalidatedToken
   })
 
+/** Tries every 5 seconds to bring the tokens of this process into the store, while there are any. */
 const shareLocal = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void> =>
   tokens.anyLocal.await.pipe(
     Effect.zipRight(Effect.sleep("5 seconds")),
@@ -101,7 +107,7 @@ const shareLocal = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effe
     )
   )
 
-/** The token of this process becomes that of all processes, unless there is another one by now. */
+/** Writes a token of this process to the store, unless a newer one is there by now, which is taken over instead. */
 const shareOne = (context: SharedToken.SharedContext): Effect.Effect<void, StoreError, Scope.Scope> =>
   Effect.gen(function* () {
     const { token: shared, tokens } = context
