@@ -213,6 +213,22 @@ describe("the documentation", () => {
     }
   })
 
+  it("has commands whose test files exist", () => {
+    const named = pages.flatMap((file) =>
+      Array.from(
+        readFileSync(join(root, file), "utf8").matchAll(/vitest run[^`]*?(test\/\S+\.test\.ts)/g),
+        ([, test = ""]) => ({
+          file,
+          test
+        })
+      )
+    )
+    assert.isAtLeast(named.length, 3)
+    for (const { file, test } of named) {
+      assert.isTrue(existsSync(join(root, test)), `${test} in ${file}`)
+    }
+  })
+
   it("has examples that compile", { timeout: 120_000 }, () => {
     const all = [...files("src", ".ts"), ...files("docs", ".md"), "README.md"].flatMap(examples)
     assert.isTrue(all.length >= 10, `${all.length} examples`)
