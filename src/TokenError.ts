@@ -73,17 +73,10 @@ export class IssueError extends /* @__PURE__ */ Data.TaggedError("IssueError")<{
       ...(retryAfter === undefined ? undefined : { retryAfter: Duration.decode(retryAfter) }),
       permanent: options.permanent ?? false,
       message: cut(options.message ?? describe(options)),
+      ...(options.code === undefined ? undefined : { code: cut(options.code) }),
+      ...(options.requestId === undefined ? undefined : { requestId: cut(options.requestId) }),
       ...(options.advice === undefined ? undefined : { advice: cut(options.advice) })
     })
-  }
-
-  /**
-   * The known fields alone, within their bounds: an error of this tag may come from elsewhere.
-   *
-   * @internal
-   */
-  static copy({ advice, code, message, permanent, reason, requestId, retryAfter, status }: IssueError): IssueError {
-    return new IssueError({ advice, code, message, permanent, reason, requestId, retryAfter, status })
   }
 }
 
