@@ -33,8 +33,8 @@ export interface V21Options extends LineApi.AssertionOptions {
   /** The lifetime to ask LINE for: whole seconds, at most 30 days. Default: 30 days. */
   readonly tokenLifetime?: Duration.DurationInput | undefined
   /**
-   * The channel secret, with which the last token is revoked when the cache closes. Default: none, so that the last token
-   * is left to expire.
+   * The channel secret, with which the last token is revoked when the cache closes. Default: none, so that the last
+   * token is left to expire.
    */
   readonly channelSecret?: string | Redacted.Redacted<string> | undefined
 }
@@ -42,15 +42,16 @@ export interface V21Options extends LineApi.AssertionOptions {
 /**
  * A source of LINE channel access tokens.
  *
- * An attempt fails with an `IssueError`, whose reason comes from the status of LINE's answer, never from its text:
+ * An attempt fails with an `IssueError`, whose reason comes from the status and the error code of LINE's answer, never
+ * from its text:
  *
  * - `Rejected`, permanent and with advice: any 4xx but 408 and 429; also an option that cannot work, before any request
  * - `Throttled`: 429
  * - `Unreachable`: 408, 5xx, or no answer
  * - `InvalidResponse`: a redirect, or a success without a token
  *
- * The source is a plain record, and its members can be replaced:
- * `{ ...LineChannel.shortLived(options), revoke: undefined, refreshBefore: "1 day" }`.
+ * The source is a plain record, and its members can be replaced: `{ ...LineChannel.shortLived(options), revoke:
+ * undefined, refreshBefore: "1 day" }`.
  *
  * @since 0.1.0
  * @category models
@@ -58,8 +59,8 @@ export interface V21Options extends LineApi.AssertionOptions {
 export type LineSource = TokenSource.TokenSource<IssueError, HttpClient.HttpClient>
 
 /**
- * Issues stateless tokens with the channel secret. Such a token lives for 15 minutes and cannot be revoked. A channel may
- * have any number of them, so they are the ones to use unless there is a reason not to.
+ * Issues stateless tokens with the channel secret. Such a token lives for 15 minutes and cannot be revoked. A channel
+ * may have any number of them, so they are the ones to use unless there is a reason not to.
  *
  * @example
  * ```ts
@@ -84,8 +85,8 @@ export const stateless = (options: LineApi.SecretOptions): LineSource => ({
 })
 
 /**
- * Issues stateless tokens with an assertion, which is signed anew for each attempt. The tokens are those of
- * {@link stateless}; the channel secret is not needed.
+ * Issues stateless tokens with an assertion, which is signed anew for each attempt. The tokens are those of {@link
+ * stateless}; the channel secret is not needed.
  *
  * @see LINE: Issue stateless channel access token
  * @since 0.1.0
@@ -104,10 +105,10 @@ export const statelessJwt = (options: LineApi.AssertionOptions): LineSource => (
  * Issues channel access tokens v2.1 with an assertion, which is signed anew for each attempt. Such a token lives for as
  * long as `tokenLifetime` says.
  *
- * A channel has at most 30 of these tokens. Past that LINE issues no more until some expire or are revoked. So that
- * restarts do not use them up, the last token is revoked when the cache closes, provided that there is a `channelSecret`,
- * which LINE requires for it. The token of a process that is killed lives until it expires. Where there is a `TokenStore`,
- * the token is kept for the next process and is not revoked.
+ * A channel has at most 30 of these tokens at a time. Beyond that, LINE issues no more until some expire or are
+ * revoked. So that restarts do not use them up, the last token is revoked when the cache closes, provided that there is
+ * a `channelSecret`, which LINE requires for it. The token of a process that is killed lives until it expires. If there
+ * is a `TokenStore`, the token is kept for the next process and is not revoked.
  *
  * @see LINE: Issue channel access token v2.1
  * @since 0.1.0
@@ -136,10 +137,10 @@ export const v21 = (options: V21Options): LineSource => {
 /**
  * Issues short-lived tokens, which live for 30 days, with the channel secret.
  *
- * A channel has at most 30 of these tokens. Past that LINE silently revokes the oldest, even if it is in use. So that
- * restarts do not push out the tokens of other processes, the last token is revoked when the cache closes. The token of a
- * process that is killed lives until it expires. Where there is a `TokenStore`, the token is kept for the next process and
- * is not revoked.
+ * A channel has at most 30 of these tokens at a time. Beyond that, LINE silently revokes the oldest, even if it is in
+ * use. So that restarts do not push out the tokens of other processes, the last token is revoked when the cache closes.
+ * The token of a process that is killed lives until it expires. If there is a `TokenStore`, the token is kept for the
+ * next process and is not revoked.
  *
  * @see LINE: Issue short-lived channel access token
  * @since 0.1.0
@@ -153,8 +154,8 @@ export const shortLived = (options: LineApi.SecretOptions): LineSource => ({
 })
 
 /**
- * {@link stateless}, configured by `LINE_CHANNEL_ID`, `LINE_CHANNEL_SECRET` and, if it is set, `LINE_API_BASE_URL`. A
- * variable that is missing, empty or unusable is a `ConfigError` that names the variable.
+ * Makes the source of {@link stateless} out of `LINE_CHANNEL_ID`, `LINE_CHANNEL_SECRET` and, if it is set,
+ * `LINE_API_BASE_URL`. It fails with a `ConfigError` that names the variable if one is missing, empty or unusable.
  *
  * @example
  * ```ts
@@ -172,8 +173,8 @@ export const statelessFromConfig: Effect.Effect<LineSource, ConfigError.ConfigEr
 )
 
 /**
- * {@link statelessJwt}, configured by `LINE_CHANNEL_ID`, `LINE_KEY_ID`, `LINE_PRIVATE_KEY` and, if it is set,
- * `LINE_API_BASE_URL`. A variable that is missing, empty or unusable is a `ConfigError` that names the variable.
+ * Makes the source of {@link statelessJwt} out of `LINE_CHANNEL_ID`, `LINE_KEY_ID`, `LINE_PRIVATE_KEY` and, if it is
+ * set, `LINE_API_BASE_URL`. It fails with a `ConfigError` that names the variable if one is missing, empty or unusable.
  *
  * @since 0.1.0
  * @category config
@@ -184,9 +185,9 @@ export const statelessJwtFromConfig: Effect.Effect<LineSource, ConfigError.Confi
 )
 
 /**
- * {@link v21}, configured by `LINE_CHANNEL_ID`, `LINE_KEY_ID`, `LINE_PRIVATE_KEY` and, if they are set,
- * `LINE_CHANNEL_SECRET`, with which the last token is revoked when the cache closes, and `LINE_API_BASE_URL`. A variable
- * that is missing, empty or unusable is a `ConfigError` that names the variable.
+ * Makes the source of {@link v21} out of `LINE_CHANNEL_ID`, `LINE_KEY_ID` and `LINE_PRIVATE_KEY`, and, if they are set,
+ * `LINE_CHANNEL_SECRET`, with which the last token is revoked when the cache closes, and `LINE_API_BASE_URL`. It fails
+ * with a `ConfigError` that names the variable if one is missing, empty or unusable.
  *
  * @since 0.1.0
  * @category config
@@ -197,8 +198,8 @@ export const v21FromConfig: Effect.Effect<LineSource, ConfigError.ConfigError> =
 )
 
 /**
- * {@link shortLived}, configured by `LINE_CHANNEL_ID`, `LINE_CHANNEL_SECRET` and, if it is set, `LINE_API_BASE_URL`. A
- * variable that is missing, empty or unusable is a `ConfigError` that names the variable.
+ * Makes the source of {@link shortLived} out of `LINE_CHANNEL_ID`, `LINE_CHANNEL_SECRET` and, if it is set,
+ * `LINE_API_BASE_URL`. It fails with a `ConfigError` that names the variable if one is missing, empty or unusable.
  *
  * @since 0.1.0
  * @category config

@@ -1,6 +1,6 @@
 /**
- * Sources of tokens that an OAuth 2.0 authorization server issues: by client credentials, by refresh token, or by any other
- * grant.
+ * Sources of tokens that an OAuth 2.0 authorization server issues: by client credentials, by refresh token, or by any
+ * other grant.
  *
  * @since 0.1.0
  */
@@ -52,17 +52,18 @@ export type RefreshTokenOptions<E = never, R = never, R2 = never, R3 = never> = 
   OAuth2Client.Client & {
     /**
      * The refresh token to begin with, or an effect that loads it. The effect is run before each attempt. If it gives a
-     * token that it did not give the last time, because of a new login or because another process has persisted one, that
-     * token is used from then on.
+     * token that it did not give the last time, because of a new login or because another process has persisted one,
+     * that token is used from then on.
      */
     readonly refreshToken:
       | string
       | Redacted.Redacted<string>
       | Effect.Effect<string | Redacted.Redacted<string>, unknown, R2>
     /**
-     * Stores the refresh token that the server gave in place of the last one. It has 10 seconds. If it fails, the attempt
-     * fails, too; the token is kept in memory and is persisted before the next request. Default: none, for a server that
-     * does not replace refresh tokens, or for an app with a `TokenStore`, which keeps the refresh token of all processes.
+     * Stores the refresh token that the server gave in place of the last one. It may take 10 seconds. If it fails, the
+     * attempt fails, too. The token is then kept in memory and is persisted before the next request. Default: none, for
+     * a server that does not replace refresh tokens, or for an app with a `TokenStore`, which keeps the refresh token
+     * of all processes.
      */
     readonly persist?: ((refreshToken: Redacted.Redacted<string>) => Effect.Effect<unknown, unknown, R3>) | undefined
   }
@@ -94,8 +95,8 @@ export const clientCredentials = <E = never, R = never>(
   OAuth2Source.make(options, "client_credentials", OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
- * Issues tokens by any grant that takes one request, such as a JWT bearer assertion or a token exchange. The answer to a
- * token exchange is an `InvalidResponse` if its `issued_token_type` is not that of an access token.
+ * Issues tokens by any grant that consists of one request, such as a JWT bearer assertion or a token exchange. The
+ * answer to a token exchange is an `InvalidResponse` if its `issued_token_type` is not that of an access token.
  *
  * @example
  * ```ts
@@ -136,17 +137,19 @@ export const grant = <E = never, R = never>(
   OAuth2Source.make(options, options.grantType, OAuth2Source.identify(options), OAuth2Source.exchange)
 
 /**
- * Issues tokens with a refresh token, which the server may replace each time (rotation). The new refresh token is given to
- * `persist` before the access token is used, even if the rest of the answer is unusable. There is one request at a time,
- * whatever the number of caches that use this source. Once a request is sent, neither a time limit nor the end of the
- * cache interrupts it: no new refresh token is lost as long as the process and its `HttpClient` live.
+ * Issues tokens with a refresh token, which the server may replace each time (rotation). The new refresh token is given
+ * to `persist` before the access token is used, even if the rest of the answer is unusable. There is one request at a
+ * time, whatever the number of caches that use this source. Once a request is sent, neither a time limit nor the end of
+ * the cache interrupts it: no new refresh token is lost as long as the process and its `HttpClient` live.
  *
- * With a `TokenStore`, all processes that begin with the same refresh token, or have the same `identity`, use one refresh
- * token, one process at a time. It is used only under the lease of the store: while the store fails, no token is issued.
+ * With a `TokenStore`, all processes that begin with the same refresh token, or have the same `identity`, use one
+ * refresh token, one process at a time. It is used only under the lease of the store: while the store fails, no token
+ * is issued.
  *
  * `invalid_grant` is a permanent `Rejected`: a new login is needed. A refresh token that the server has replaced is not
- * sent again, because servers take that for theft and revoke all tokens of the login. The exception is a lost answer, and
- * the new refresh token with it: the next attempt can only send the old one, which some servers accept for this case.
+ * sent again, because servers take that for theft and revoke all tokens of the login. There is one exception: if an
+ * answer is lost, and with it the new refresh token, the next attempt can only send the old one. Some servers accept
+ * that.
  *
  * @example
  * ```ts
@@ -192,8 +195,9 @@ export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
 }
 
 /**
- * {@link clientCredentials}, configured by `OAUTH2_ISSUER`, `OAUTH2_CLIENT_ID`, `OAUTH2_CLIENT_SECRET` and, if it is set,
- * `OAUTH2_SCOPE`. A variable that is missing or empty is a `ConfigError` that names the variable.
+ * Makes the source of {@link clientCredentials} out of `OAUTH2_ISSUER`, `OAUTH2_CLIENT_ID`, `OAUTH2_CLIENT_SECRET` and,
+ * if it is set, `OAUTH2_SCOPE`. It fails with a `ConfigError` that names the variable if one is missing or empty, and
+ * with `InvalidOptions` if the issuer cannot be used.
  *
  * @example
  * ```ts

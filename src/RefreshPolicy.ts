@@ -1,5 +1,5 @@
 /**
- * When the next attempt to issue a token starts.
+ * The default rule for when the next attempt to issue a token starts.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,8 @@ import { invalidDuration } from "./internal/options.js"
 import { InvalidOptions, type IssueError } from "./TokenError.js"
 
 /**
- * What a refresh schedule is stepped with, once per attempt.
+ * The outcome of one attempt to issue a token: the token, or why there is none. The schedule of a source is stepped
+ * with it.
  *
  * @since 0.1.0
  * @category models
@@ -23,32 +24,45 @@ import { InvalidOptions, type IssueError } from "./TokenError.js"
 export type IssueOutcome = Exit.Exit<AccessToken, IssueError>
 
 /**
+ * The options of {@link make}, which are also options of every source.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface RefreshPolicyOptions {
-  /** How long before its expiry a token is refreshed. Default: 10 minutes, or a tenth of the lifetime if that is more. */
+  /**
+   * How long before its expiry a token is refreshed, but never before half of its lifetime has passed. Default: 10
+   * minutes, or a tenth of the lifetime if that is more.
+   */
   readonly refreshBefore?: Duration.DurationInput | undefined
-  /** The delay after a first failure; it doubles with each further one. Default: 30 seconds. */
+  /**
+   * How long to wait after a first failure. The delay doubles with each further failure in a row, up to
+   * `maxRetryAfter`. Default: 30 seconds.
+   */
   readonly retryAfter?: Duration.DurationInput | undefined
-  /** Where the doubling ends, and the delay after a permanent failure. Default: 5 minutes. */
+  /** The delay at which the doubling ends, which is also the delay after a permanent failure. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** Spreads attempts by up to this fraction: refreshes earlier, retries later. 0 to 1, default: 0.1. */
+  /**
+   * Spreads attempts in time, by up to this fraction from 0 to 1. A refresh comes earlier, by up to this fraction of
+   * the time between its due time and the expiry. A retry comes later, by up to this fraction of its delay. Default:
+   * 0.1. Use 0 for exact tests.
+   */
   readonly jitter?: number | undefined
 }
 
 /**
- * The default refresh schedule. After a success delays are counted from the clock before the request, after a failure from
- * the end of the attempt:
+ * Makes the default schedule of a source, which gives the delay to the next attempt. After a success the delay counts
+ * from the time just before the request, after a failure from the end of the attempt:
  *
- * - after a success: `max(lifetime - refreshBefore, lifetime / 2)`, at least a second, and before the leeway begins;
- *   jitter only makes it earlier
- * - after a failure: `retryAfter`, doubled per consecutive failure up to `maxRetryAfter`. While a token is still usable
- *   no more than half of what is left of it, but never less than `retryAfter`
- * - after a failure with a Retry-After: at least that long, up to an hour
- * - after a permanent failure: `maxRetryAfter`
+ * - After a success it is `max(lifetime - refreshBefore, lifetime / 2)`, but at least a second, and it ends before the
+ *   leeway of the token begins. Jitter only makes it shorter.
+ * - After a failure it is `retryAfter`, doubled for each further failure in a row, up to `maxRetryAfter`. While a token
+ *   is still usable, it is no more than half of the time that is left of the token, but at least `retryAfter`.
+ * - After a failure with a Retry-After it is at least that long, of which an hour at most counts.
+ * - After a permanent failure it is `maxRetryAfter`.
  *
- * It never ends. Throws {@link InvalidOptions} for a duration that is not positive or a jitter outside 0 to 1.
+ * The schedule never ends. `make` throws {@link InvalidOptions} for a duration that is not positive, and for a jitter
+ * that is not between 0 and 1.
  *
  * @example
  * ```ts
@@ -79,17 +93,26 @@ export const make = (options: RefreshPolicyOptions = {}): Schedule.Schedule<Dura
 }
 
 /**
- * The delay after a first failure when the source does not say.
+ * The delay after a first failure of a source without a `retryAfter`: 30 seconds.
  *
  * @since 0.1.0
  * @category constants
  */
 export const defaultRetryAfter: Duration.Duration = Duration.seconds(30)
 
-/** @internal */
+/**
+ * The delay at which the doubling ends for a source without a `maxRetryAfter`.
+ *
+ * @internal
+ */
 export const defaultMaxRetryAfter: Duration.Duration = Duration.minutes(5)
 
-/** @internal */
+/**
+ * Says what is wrong with the options of a policy, if anything is. `token` is the name of the token that they belong
+ * to.
+ *
+ * @internal
+ */
 export const invalidOption = (options: RefreshPolicyOptions, token?: string): InvalidOptions | undefined => {
   const jitter = options.jitter
   if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
@@ -124,7 +147,7 @@ const toSettings = (options: RefreshPolicyOptions): Settings => ({
 
 interface State {
   readonly failures: number
-  /** The last token, which may still be usable. */
+  /** The last token that was issued, which may still be usable. */
   readonly token: AccessToken | undefined
 }
 
@@ -173,6 +196,10 @@ const retryDelay = (
   return Math.max(inTime, settings.retryAfter, retryAfterMillis(error))
 }
 
-/** @internal */
+/**
+ * Gives the Retry-After of a failure in milliseconds, of which an hour at most counts, and 0 if there is none.
+ *
+ * @internal
+ */
 export const retryAfterMillis = (error: IssueError | undefined): number =>
   error?.retryAfter === undefined ? 0 : Math.min(Duration.toMillis(error.retryAfter), hour)

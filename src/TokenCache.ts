@@ -21,15 +21,17 @@ import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
 export type { TokenCacheService } from "./internal/cache/service.js"
 export type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
 
-/** What making the source can fail with. */
+/** The errors that the making of a source can fail with. */
 type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
-/** What making the source and issuing its tokens need. */
+/** The services that the making of a source and the issuing of its tokens need. */
 type SourceContext<S> = S extends Effect.Effect<infer A, infer _E, infer R> ? R | IssueContext<A> : IssueContext<S>
 
 type IssueContext<S> = S extends TokenSource.TokenSource<infer _E, infer R> ? R : never
 
-/** Brings back the check for unknown options, which inferring the sources one by one switches off. */
+/**
+ * Makes the compiler reject unknown options again: it does not check for them where it infers each source by itself.
+ */
 type NoExcess<S> = {
   readonly [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer _R>
     ? S[K]
@@ -37,8 +39,8 @@ type NoExcess<S> = {
 }
 
 /**
- * Named access tokens, always warm. Provide a layer once, at the edge of the app, and read with
- * `TokenCache.token(name)`.
+ * Keeps named access tokens warm. Provide one of its layers once, at the edge of your app, and read a token with
+ * `TokenCache.token(name)`. The cache issues the next token before the current one expires.
  *
  * @example
  * ```ts
@@ -65,16 +67,31 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   TokenCacheService
 >() {
   /**
-   * Keeps a token per source fresh for as long as the layer's scope is open. `R` is what the issuers need, `E` what
-   * making the sources can fail with; the names and options are checked before anything is issued.
+   * Makes a cache that keeps one token for each source warm, for as long as the layer's scope is open. A source is a
+   * `TokenSource`, or an `Effect` that makes one and is run once when the layer is built. Its key is the name of the
+   * token.
    *
-   * Keep the layer in a constant and provide it once: each `Effect.provide` of it builds a cache of its own, and of two
-   * `TokenCache.layer`s that are merged only one stays. A module that brings its own token uses {@link layerToken}.
+   * The layer is there at once and does not wait for the issuers. It fails with `InvalidOptions`, before any request,
+   * if an option cannot work, and with whatever the making of a source fails with. It needs what the issuers need.
+   *
+   * If there is a `TokenStore` in the context, the cache shares its tokens through it.
+   *
+   * Keep the layer in a constant and provide it once, because each `Effect.provide` of it builds a cache of its own. Of
+   * two `TokenCache.layer`s that are merged, only one is used; a module that brings its own token uses {@link
+   * layerToken}.
    */
   static layer<const S extends Readonly<Record<string, AnySource>>>(
     sources: S & NoExcess<S>,
-    options?: TokenCacheOptions & { readonly prefetch?: "async" | undefined }
+    options?: TokenCacheOptions & {
+      /** With `"async"`, the layer does not wait for the first attempts. Default: `"async"`. */
+      readonly prefetch?: "async" | undefined
+    }
   ): Layer.Layer<TokenCache, InvalidOptions | SourceError<S[keyof S]>, Exclude<SourceContext<S[keyof S]>, Scope.Scope>>
+  /**
+   * Makes a cache that keeps one token for each source warm, for as long as the layer's scope is open. With the option
+   * `prefetch: "sync"`, the layer waits for the first attempt of each token, and fails with `TokenUnavailable` if one
+   * of them fails. In all other respects it is the layer without that option.
+   */
   static layer<const S extends Readonly<Record<string, AnySource>>>(
     sources: S & NoExcess<S>,
     options: TokenCacheOptions
@@ -91,11 +108,15 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Tokens that are made when they are first read, such as one per tenant. `lookup` gives the source of a name; readers
-   * at the same time share one lookup. It runs in a scope of its own, for at most 30 seconds, and a lookup that fails is
-   * not kept: the read fails with `TokenUnavailable`, reason `UnknownName` if the lookup failed with
-   * `NoSuchElementException` and `IssueFailed` otherwise, and the next read looks up again. `status`, `changes` and
-   * `invalidate` know the names that are in the cache, and look nothing up.
+   * Makes a cache whose tokens are added when they are first read, such as one token for each tenant of your app.
+   * `lookup` gives the source of a name. Readers of a name at the same time share one lookup. It runs in a scope of its
+   * own and may take 30 seconds. The options say when a token is dropped again.
+   *
+   * If a lookup fails, the read fails with `TokenUnavailable`. Its reason is `UnknownName` if the lookup failed with
+   * `NoSuchElementException`, and `IssueFailed` otherwise. The failure is not kept: the next read looks the name up
+   * again.
+   *
+   * `status`, `changes` and `invalidate` know only the names that are in the cache, and look nothing up.
    *
    * @example
    * ```ts
@@ -118,7 +139,10 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     return Layer.scoped(TokenCache, Cache.makeLookup(lookup, options))
   }
 
-  /** A layer of fixed tokens, for the tests of an app. `invalidate` and `unauthorized` leave them as they are. */
+  /**
+   * Makes a cache of fixed tokens, by their names, for the tests of an app. `invalidate` and `unauthorized` leave them
+   * as they are.
+   */
   static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
     const sources = Object.entries(tokens).map(([name, accessToken]) => [
       name,
@@ -135,7 +159,10 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     )
   }
 
-  /** Adds a token to the `TokenCache` in the context for as long as the layer is in use: see {@link register}. */
+  /**
+   * Adds a token to the `TokenCache` in the context, for as long as the layer is in use, so that a module can bring its
+   * own token. The layer fails with `InvalidOptions` if the name is taken or an option cannot work.
+   */
   static layerToken<E1, R1, E = never, R = never>(
     name: string,
     source: TokenSource.TokenSource<E1, R1> | Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>
@@ -144,8 +171,9 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Adds a token for as long as the scope is open. Fails with `InvalidOptions` if the name is taken or an option is
-   * wrong.
+   * Adds a token to the `TokenCache` in the context, for as long as the scope is open. It fails with `InvalidOptions`
+   * if the name is taken or an option cannot work. When the scope closes, the token is dropped, and revoked if its
+   * source says how.
    */
   static register<E1, R1, E = never, R = never>(
     name: string,
@@ -155,21 +183,28 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * A usable token. At once if there is one, whatever the issuer is doing; otherwise it waits for the attempt that is
-   * running, for at most `readTimeout`, or fails at once while the cache backs off. Interrupting it leaves the attempt
-   * alone.
+   * Gives a usable token. If there is one, it does so at once, whatever the issuer is doing. Otherwise it waits for an
+   * attempt, for at most `readTimeout` (5 seconds by default), or fails at once while the cache backs off. It fails
+   * with `TokenUnavailable`. Interrupting it does not interrupt the attempt.
    */
   static token(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
     // One operation instead of the three of `flatMap(TokenCache, ...)`: this is the hot path.
     return Effect.withFiberRuntime((fiber) => Context.unsafeGet(fiber.currentContext, TokenCache).token(name))
   }
 
-  /** The same with lifetime, generation, scope and key id. */
+  /**
+   * Gives a usable token together with its lifetime, generation, scope and key id. It waits and fails as {@link token}
+   * does.
+   */
   static accessToken(name: string): Effect.Effect<IssuedToken.AccessToken, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.accessToken(name))
   }
 
-  /** Looks a name up once and gives the effect that reads it, for hot loops. */
+  /**
+   * Looks a name up once and gives the effect that reads its token, for hot loops. It fails with `TokenUnavailable` of
+   * reason `UnknownName` if the name is not in the cache. The effect that it gives waits and fails as {@link token}
+   * does.
+   */
   static reader(
     name: string
   ): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, TokenUnavailable>, TokenUnavailable, TokenCache> {
@@ -177,52 +212,70 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
   }
 
   /**
-   * Issues a token now and gives it. Callers at the same time, and an attempt that is running, share one issue. It
-   * overrides a back-off but not a Retry-After. If it fails, the old token stays.
+   * Issues a token now and gives it. Callers at the same time share one issue, also with an attempt that is running
+   * already. It overrides a back-off but not a Retry-After, and waits for as long as the attempt may take. If it fails
+   * with `TokenUnavailable`, the current token stays.
    */
   static refresh(name: string): Effect.Effect<Redacted.Redacted<string>, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.refresh(name))
   }
 
   /**
-   * Reports that a token must not be used again, because it was leaked or revoked, say. If it is still the current one it
-   * is dropped, and a new one is issued at once; a report about an older token changes nothing, and neither does an unknown
-   * name. If the new token is invalidated as well, the next issue backs off, and readers fail meanwhile: each such report
-   * in a row doubles the pause, up to an hour, until a token has been in use for `maxRetryAfter`. During a back-off the
-   * token is dropped, and the back-off goes on. Where an API has answered 401, use {@link unauthorized}.
+   * Reports that a token must not be used again, for example because it was leaked or revoked. If an API has answered
+   * 401, use {@link unauthorized} instead.
+   *
+   * If it is the current token, it is dropped, and a new one is issued at once. If the new one is invalidated as well,
+   * the next one is issued only after a pause, and readers fail meanwhile. Each further report in a row doubles the
+   * pause, up to an hour, until a token has been in use for `maxRetryAfter` without a report. If the cache backs off
+   * already, the token is dropped and the back-off goes on. A report about an older token, or about a name that is not
+   * in the cache, changes nothing.
    */
   static invalidate(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.invalidate(name, token))
   }
 
   /**
-   * Reports that an API answered 401 to a token, as `BearerClient` does by itself. The first report drops the token, if it
-   * is still the current one, and a new one is issued at once. If the new token is refused as well, it is kept: one caller's
-   * 401 is no reason to take the token from all others. The state is `degraded` then, the next issue backs off, each time
-   * for twice as long, up to an hour, until a token has been in use for `maxRetryAfter` without a report, and further
-   * reports change nothing meanwhile. A token is kept as well while the issuer fails, as no other can be had.
+   * Reports that an API answered 401 to a token. `BearerClient` does this by itself.
+   *
+   * If it is the current token, the first report drops it, and a new one is issued at once. If the new one is refused
+   * as well, it is kept, because one caller's 401 is no reason to take the token from all others. The state is then
+   * `degraded`, and the next token is issued after a pause, which doubles with each further report in a row, up to an
+   * hour, until a token has been in use for `maxRetryAfter` without a report. Other reports of a token that is kept
+   * change nothing. A token is kept as well while the issuer fails, because no other can be had. A report about an
+   * older token, or about a name that is not in the cache, changes nothing.
    */
   static unauthorized(name: string, token: Redacted.Redacted<string>): Effect.Effect<void, never, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.unauthorized(name, token))
   }
 
-  /** The state of one token. */
+  /**
+   * Gives the status of one token, computed from the clock at this moment. It fails with `TokenUnavailable` of reason
+   * `UnknownName` if the name is not in the cache.
+   */
   static status(name: string): Effect.Effect<TokenStatus, TokenUnavailable, TokenCache> {
     return Effect.flatMap(TokenCache, (cache) => cache.status(name))
   }
 
-  /** The state of each token. */
+  /** Gives the status of each token in the cache, computed from the clock at this moment. */
   static readonly statuses: Effect.Effect<ReadonlyArray<TokenStatus>, never, TokenCache> = Effect.flatMap(
     TokenCache,
     (cache) => cache.statuses
   )
 
-  /** The states of one token, the current one first; who is slow sees the latest. Ends when the layer closes. */
+  /**
+   * Streams the status of one token: the current status first, and then a new one after each change, also when the
+   * token expires. A slow consumer misses statuses, but always gets the latest. The stream ends when the token is
+   * dropped or the layer closes, with the status `stopped`. It fails with `TokenUnavailable` if the name is not in the
+   * cache.
+   */
   static changes(name: string): Stream.Stream<TokenStatus, TokenUnavailable, TokenCache> {
     return Stream.unwrap(Effect.map(TokenCache, (cache) => cache.changes(name)))
   }
 
-  /** What happens to all tokens; who is slow loses the oldest past 256. Ends when the layer closes. */
+  /**
+   * Streams what happens to all tokens of the cache, from the moment of the subscription. A consumer that is more than
+   * 256 events behind loses the oldest ones. The stream ends when the layer closes.
+   */
   static readonly events: Stream.Stream<TokenEvent, never, TokenCache> = Stream.unwrap(
     Effect.map(TokenCache, (cache) => cache.events)
   )

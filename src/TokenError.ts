@@ -1,5 +1,5 @@
 /**
- * Why an issuer gave no token, and why a reader got none.
+ * The errors of this library: why an issuer gave no token, why a reader got none, and which option cannot work.
  *
  * @since 0.1.0
  */
@@ -8,14 +8,14 @@ import * as Duration from "effect/Duration"
 import { cut } from "./internal/text.js"
 
 /**
- * What went wrong, in one word:
+ * Why an attempt to issue a token failed, in one word:
  *
- * - `Unreachable`: no answer, or the issuer said that it is in trouble (5xx, 408)
- * - `Rejected`: the issuer understood and refused (wrong secret, unknown client)
+ * - `Unreachable`: there was no answer, or the issuer said that it is in trouble (5xx, 408)
+ * - `Rejected`: the issuer understood the request and refused it, for example because the secret is wrong
  * - `Throttled`: the issuer asked for fewer requests (429)
  * - `InvalidResponse`: the answer holds no token that can be used
- * - `Timeout`: the attempt took longer than `issueTimeout`
- * - `Defect`: the `issue` effect died, threw, or interrupted itself
+ * - `Timeout`: the attempt took longer than the `issueTimeout` of its source
+ * - `Defect`: the `issue` effect died, threw an exception, or interrupted itself
  *
  * @since 0.1.0
  * @category models
@@ -23,10 +23,11 @@ import { cut } from "./internal/text.js"
 export type IssueErrorReason = "Unreachable" | "Rejected" | "Throttled" | "InvalidResponse" | "Timeout" | "Defect"
 
 /**
- * An attempt to issue a token failed. An `issue` effect fails with this error when it knows the reason; any other error
- * is taken as transient, and only its tag or name is kept.
+ * An attempt to issue a token failed. Let an `issue` effect of your own fail with this error if it knows the reason.
+ * Any other error counts as `Unreachable`, and the cache keeps only its tag or name.
  *
- * It never holds a request, a response or a secret, and `message` is cut at 200 characters: it is safe to log.
+ * The error never holds a request, a response or a secret. `message` and `advice` are cut at 200 characters. So it is
+ * safe to log, as long as you put no secret into it yourself.
  *
  * @example
  * ```ts
@@ -40,31 +41,51 @@ export type IssueErrorReason = "Unreachable" | "Rejected" | "Throttled" | "Inval
  * @category errors
  */
 export class IssueError extends /* @__PURE__ */ Data.TaggedError("IssueError")<{
+  /** Why the attempt failed, in one word. */
   readonly reason: IssueErrorReason
+  /** Why the attempt failed, in a few words and at most 200 characters. */
   readonly message: string
-  /** True when trying again without a change of configuration is pointless; the cache then waits `maxRetryAfter`. */
+  /**
+   * Whether trying again is pointless until somebody changes the configuration. If it is `true`, the default policy
+   * waits for `maxRetryAfter` before the next attempt.
+   */
   readonly permanent: boolean
-  /** The HTTP status of the issuer's answer. */
+  /** The HTTP status of the issuer's answer, if there was one. */
   readonly status?: number | undefined
-  /** The issuer's error code, for example `invalid_client` (RFC 6749 section 5.2). */
+  /** The error code that the issuer gave, for example `invalid_client` (RFC 6749 section 5.2). */
   readonly code?: string | undefined
-  /** The issuer asked to wait this long. */
+  /**
+   * How long the issuer asked to wait before the next request (RFC 9110 section 10.2.3). The cache waits for an hour at
+   * most.
+   */
   readonly retryAfter?: Duration.Duration | undefined
-  /** The issuer's id of the request, for its support. */
+  /** The id that the issuer gave to the request. Quote it when you ask the issuer's support. */
   readonly requestId?: string | undefined
-  /** What to do about it, for example `Check LINE_CHANNEL_ID and LINE_CHANNEL_SECRET.` */
+  /** What to do about the failure, in a sentence such as "Check LINE_CHANNEL_ID and LINE_CHANNEL_SECRET". */
   readonly advice?: string | undefined
 }> {
   constructor(options: {
+    /** Why the attempt failed, in one word. */
     readonly reason: IssueErrorReason
-    /** Default: made of `reason`, `status` and `code`. */
+    /**
+     * Why the attempt failed, in a few words. It is cut at 200 characters. Default: made of `reason`, `status` and
+     * `code`.
+     */
     readonly message?: string | undefined
-    /** Default: `false`. */
+    /** Whether trying again is pointless until somebody changes the configuration. Default: `false`. */
     readonly permanent?: boolean | undefined
+    /** The HTTP status of the issuer's answer. Default: none. */
     readonly status?: number | undefined
+    /** The error code that the issuer gave, such as `invalid_client`. It must not be a secret. Default: none. */
     readonly code?: string | undefined
+    /**
+     * How long the cache has to wait before it tries again. An hour at most counts. Default: the policy of the source
+     * decides.
+     */
     readonly retryAfter?: Duration.DurationInput | undefined
+    /** The id that the issuer gave to the request. It must not be a secret. Default: none. */
     readonly requestId?: string | undefined
+    /** What to do about the failure. It is cut at 200 characters. Default: none. */
     readonly advice?: string | undefined
   }) {
     const { retryAfter, ...rest } = options
@@ -101,10 +122,10 @@ const descriptions: Record<IssueErrorReason, string> = {
 /**
  * Why a reader got no token:
  *
- * - `UnknownName`: no token of that name is registered
- * - `IssueFailed`: there is no usable token, and the last attempt failed
- * - `TimedOut`: there is no usable token, and the attempt took longer than the reader waits
- * - `Closed`: the layer that holds the token is closed
+ * - `UnknownName`: the cache has no token of this name
+ * - `IssueFailed`: there is no usable token, and the last attempt to issue one failed
+ * - `TimedOut`: there is no usable token yet, and the attempt has taken longer than the reader waits
+ * - `Closed`: the layer or the registration that held the token is closed
  *
  * @since 0.1.0
  * @category models
@@ -112,7 +133,7 @@ const descriptions: Record<IssueErrorReason, string> = {
 export type TokenUnavailableReason = "UnknownName" | "IssueFailed" | "TimedOut" | "Closed"
 
 /**
- * The cache has no token to give. `message` says why and what to do.
+ * The cache has no usable token to give. `message` says why, and what to do about it.
  *
  * @example
  * ```ts
@@ -130,26 +151,30 @@ export type TokenUnavailableReason = "UnknownName" | "IssueFailed" | "TimedOut" 
  * @category errors
  */
 export class TokenUnavailable extends /* @__PURE__ */ Data.TaggedError("TokenUnavailable")<{
-  /** The token's name. */
+  /** The name of the token that was asked for. */
   readonly token: string
+  /** Why there is no token, in one word. */
   readonly reason: TokenUnavailableReason
+  /** Why there is no token, and what to do about it, in a sentence that is safe to log. */
   readonly message: string
-  /** Why the last attempt failed. */
+  /** Why the last attempt to issue the token failed. Absent if it did not. */
   readonly lastError?: IssueError | undefined
-  /** When the next attempt starts, in epoch milliseconds; absent while one runs. */
+  /** When the next attempt starts, in epoch milliseconds. Absent while an attempt runs, and if there will be none. */
   readonly nextAttemptAt?: number | undefined
 }> {}
 
 /**
- * A source or the layer was given something that cannot work. It fails the build of the layer, before any request.
+ * A source, a layer or a client was given an option that cannot work. The build of the layer fails with it before any
+ * request.
  *
  * @since 0.1.0
  * @category errors
  */
 export class InvalidOptions extends /* @__PURE__ */ Data.TaggedError("InvalidOptions")<{
-  /** The token's name; absent when the layer's own options are wrong. */
+  /** The name of the token whose source has the option. Absent if the option belongs to a layer. */
   readonly token?: string | undefined
-  /** The option that has to change. */
+  /** The name of the option that has to change. */
   readonly option: string
+  /** What the option must be. It quotes at most a number or a duration of the given value. */
   readonly message: string
 }> {}

@@ -12,48 +12,53 @@ import type { TokenUnavailable, TokenUnavailableReason } from "./TokenError.js"
 import type { TokenStatus } from "./TokenStatus.js"
 
 /**
- * Why there is no token of a name that exists: any reason but `UnknownName`.
+ * The error of a read whose name is in the cache: a `TokenUnavailable` with any reason except `UnknownName`.
  *
  * @since 0.1.0
  * @category errors
  */
 export type KnownTokenUnavailable = TokenUnavailable & {
+  /** Why there is no token, in one word. */
   readonly reason: Exclude<TokenUnavailableReason, "UnknownName">
 }
 
 /**
- * The accessors of `TokenCache` for the names of an app. They work on the one `TokenCache` in the context, so that
- * `BearerClient`, `LineMessaging` and the rest work beside them.
+ * The effects of `TokenCache`, for the names that an app declares. They use the `TokenCache` in the context, as
+ * `BearerClient` and `LineMessaging` do, so both can be used side by side.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TokenNames<Name extends string> {
-  /** The name itself, checked: for what takes any string, such as `BearerClient.make`. */
+  /**
+   * Gives the name itself after the compiler has checked it, for functions that accept any string, such as
+   * `BearerClient.make`.
+   */
   readonly name: <N extends Name>(name: N) => N
-  /** See `TokenCache.token`. */
+  /** Gives a usable token: see `TokenCache.token`. */
   readonly token: (name: Name) => Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable, TokenCache>
-  /** See `TokenCache.accessToken`. */
+  /** Gives a usable token with its lifetime, generation, scope and key id: see `TokenCache.accessToken`. */
   readonly accessToken: (name: Name) => Effect.Effect<AccessToken, KnownTokenUnavailable, TokenCache>
-  /** See `TokenCache.reader`. */
+  /** Looks a name up once and gives the effect that reads its token: see `TokenCache.reader`. */
   readonly reader: (
     name: Name
   ) => Effect.Effect<Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable>, KnownTokenUnavailable, TokenCache>
-  /** See `TokenCache.refresh`. */
+  /** Issues a token now and gives it: see `TokenCache.refresh`. */
   readonly refresh: (name: Name) => Effect.Effect<Redacted.Redacted<string>, KnownTokenUnavailable, TokenCache>
-  /** See `TokenCache.invalidate`. */
+  /** Reports that a token must not be used again: see `TokenCache.invalidate`. */
   readonly invalidate: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
-  /** See `TokenCache.unauthorized`. */
+  /** Reports that an API answered 401 to a token: see `TokenCache.unauthorized`. */
   readonly unauthorized: (name: Name, token: Redacted.Redacted<string>) => Effect.Effect<void, never, TokenCache>
-  /** See `TokenCache.status`. */
+  /** Gives the status of a token: see `TokenCache.status`. */
   readonly status: (name: Name) => Effect.Effect<TokenStatus, KnownTokenUnavailable, TokenCache>
-  /** See `TokenCache.changes`. */
+  /** Streams the status of a token, the current one first: see `TokenCache.changes`. */
   readonly changes: (name: Name) => Stream.Stream<TokenStatus, KnownTokenUnavailable, TokenCache>
 }
 
 /**
- * Declares the names of an app, as a union or as the keys of its sources. A name that is declared and yet not in the
- * cache is a fault of the program, and dies with the `TokenUnavailable` that lists the names there are.
+ * Declares the names of an app's tokens, as a union of strings or as the keys of its sources. The compiler then rejects
+ * any other name, and reads cannot fail with `UnknownName`. If a declared name is not in the cache, that is a mistake
+ * in the program: a read of it dies with the `TokenUnavailable` that lists the names in the cache.
  *
  * @example
  * ```ts

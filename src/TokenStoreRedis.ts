@@ -73,6 +73,7 @@ export const layer = (
  */
 export const layerConfig = (
   options: Config.Config.Wrap<Omit<TokenStoreRedisOptions, "connection">> & {
+    /** The `redis://` or `rediss://` URL of the server, with the user and the password. */
     readonly connection: Config.Config<string | Redacted.Redacted<string>>
   }
 ): Layer.Layer<TokenStore, ConfigError.ConfigError | InvalidOptions> =>

@@ -1,12 +1,11 @@
-import { HttpRouter } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope, TestClock } from "effect"
 import { StatusPage, TokenCache, TokenMetrics } from "effect-token-cache"
-import { serve } from "../examples/main/serve.js"
 import { fail, scripted, succeed } from "./support/issuer.js"
 import { quiet } from "./support/logs.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
 import { fallible, processOn } from "./support/sharing.js"
+import { linksOf } from "./support/statusPage.js"
 
 const start = Date.UTC(2026, 0, 15, 12, 0, 0)
 
@@ -505,36 +504,6 @@ describe("/health", () => {
 })
 
 describe("mounting", () => {
-  const linksOf = (html: string, address: string) =>
-    Array.from(html.matchAll(/(?:href|data-events)="(\.[^"]*)"/g), ([, link = ""]) => new URL(link, address).pathname)
-
-  it.scopedLive("works under any path of a router, with and without the slash at the end", () =>
-    Effect.gen(function* () {
-      const page = yield* StatusPage.make()
-      const router = HttpRouter.empty.pipe(HttpRouter.mountApp("/ops/tokens", page), HttpRouter.mountApp("/two", page))
-      const { url } = yield* serve(router)
-      yield* TokenCache.token("api")
-      for (const [address, prefix] of [
-        ["/ops/tokens", "/ops/tokens"],
-        ["/ops/tokens/", "/ops/tokens"],
-        ["/ops/tokens?q=/x/", "/ops/tokens"],
-        ["/two", "/two"]
-      ] as const) {
-        const html = yield* Effect.promise(async () => (await fetch(url + address)).text())
-        const links = linksOf(html, url + address)
-        assert.deepStrictEqual(
-          links,
-          ["events", "status.json", "metrics", "health/ready", "health/live"].map((path) => `${prefix}/${path}`)
-        )
-        for (const link of links) {
-          const { body, status } = yield* Effect.promise(() => fetch(url + link))
-          yield* Effect.promise(async () => body?.cancel())
-          assert.strictEqual(status, 200, link)
-        }
-      }
-    }).pipe(Effect.provide(oneToken(scripted(succeed("10 minutes")))))
-  )
-
   it.scoped("works under a prefix as a web handler", () =>
     Effect.gen(function* () {
       const handler = yield* StatusPage.toWebHandler({ prefix: "/ops/tokens/" })

@@ -4,7 +4,6 @@ import { IssuedToken, TokenCache, type TokenUnavailable } from "effect-token-cac
 import { heldTimers } from "./support/heldTimers.js"
 import * as Issuer from "./support/issuer.js"
 import { quiet, tell } from "./support/logs.js"
-import { runProcess } from "./support/process.js"
 
 /** A layer whose scope the test closes. */
 const open = <E>(layer: Layer.Layer<TokenCache, E>) =>
@@ -117,11 +116,6 @@ describe("closing the layer", () => {
       assert.isTrue(timers() <= before.timers)
     }).pipe(Effect.provide(quiet))
   )
-
-  it("lets a process exit by itself", async () => {
-    const { code, signal, stdout } = await runProcess("test/processes/exits.ts")
-    assert.deepStrictEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: "token-1\n" })
-  })
 })
 
 describe("TokenSource.revoke", () => {

@@ -20,47 +20,56 @@ import * as StoreSharing from "./sharing/sharing.js"
 import * as StoreSync from "./sharing/storeSync.js"
 
 /**
- * Options of a cache; all of them have a default.
+ * The options of a cache, all of which have a default.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TokenCacheOptions {
   /**
-   * Whether the layer waits for the first attempt of each token. With `"sync"` it does, and fails with
-   * `TokenUnavailable` if one of them fails; with `"async"` the layer is there at once, and the first readers wait.
+   * Whether the layer waits for the first attempt of each token. With `"sync"` it does, and it fails with
+   * `TokenUnavailable` if one of them fails. With `"async"` the layer is there at once, and the first readers wait.
    * Default: `"async"`.
    */
   readonly prefetch?: "async" | "sync" | undefined
-  /** How long a reader waits while there is no usable token. Default: 5 seconds. */
+  /**
+   * How long a reader waits if there is no usable token. After that it fails with `TokenUnavailable` of reason
+   * `TimedOut`, and the attempt that it waited for goes on. Default: 5 seconds.
+   */
   readonly readTimeout?: Duration.DurationInput | undefined
   /**
-   * How long before its expiry a token is no longer handed out, so that it is still valid when it reaches the API; at
-   * most a tenth of its lifetime. Default: 5 seconds.
+   * How long before its expiry a token is no longer given out, so that it is still valid when it reaches the API. A
+   * tenth of the lifetime at most counts. Default: 5 seconds.
    */
   readonly leeway?: Duration.DurationInput | undefined
-  /** How many attempts to issue a token run at once. Attempts that a reader waits for are not counted. Default: 16. */
+  /**
+   * How many attempts to issue a token may run at once. An attempt that a reader waits for starts in any case, and one
+   * that has run for longer than `readTimeout` is not counted any more. Default: 16.
+   */
   readonly concurrency?: number | undefined
 }
 
 /**
- * Options of `TokenCache.layerLookup`, besides those of every cache.
+ * The options of `TokenCache.layerLookup`: when a token is dropped, and the options of every cache except `prefetch`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LookupOptions extends Omit<TokenCacheOptions, "prefetch"> {
-  /** How long a token is kept after its last read. Default: 1 hour. */
+  /**
+   * How long a token is kept after its last read. After that it is dropped, and the next read looks it up anew.
+   * Default: 1 hour.
+   */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
-   * How many tokens are kept. Past it the token that was read least recently is dropped, and tokens whose issuer is
-   * failing are dropped last; a token that somebody waits for stays. Default: 10,000.
+   * How many tokens are kept. If there are more, the token that was read least recently is dropped, but tokens whose
+   * last attempt failed are dropped last, and a token that somebody waits for is not dropped. Default: 10,000.
    */
   readonly capacity?: number | undefined
 }
 
 /**
- * A source, or an effect that makes one when the layer is built.
+ * A source of any kind, or an effect that makes one and is run once when the layer is built.
  *
  * @since 0.1.0
  * @category models
@@ -69,7 +78,7 @@ export type AnySource =
   | TokenSource.TokenSource<unknown, unknown>
   | Effect.Effect<TokenSource.TokenSource<unknown, unknown>, unknown, unknown>
 
-/** A cache of the tokens of these sources. */
+/** Makes a cache of the tokens of these sources, by their names. */
 export const make = (
   sources: Readonly<Record<string, AnySource>>,
   options: TokenCacheOptions
@@ -90,7 +99,7 @@ export const make = (
     return Service.make(cache)
   })
 
-/** A cache of tokens that are made when they are first read. */
+/** Makes a cache of tokens that are added when they are first read. */
 export const makeLookup = <E1, R1, E, R>(
   lookup: (name: string) => Effect.Effect<TokenSource.TokenSource<E1, R1>, E, R>,
   options: LookupOptions
@@ -107,14 +116,14 @@ export const makeLookup = <E1, R1, E, R>(
       idleTimeToLive: Duration.toMillis(idleTimeToLive),
       capacity,
       lookup: (name) => Source.make(name, lookup(name)),
-      // As in Membership.add.
+      // The type parameters end here: the context holds what the lookup and the issuers need.
       context: (yield* Effect.context<R | R1>()) as Context.Context<unknown>
     })
     yield* Effect.addFinalizer(() => Effect.sync(tenants.close))
     return Service.make(cache, tenants)
   })
 
-/** An empty cache, which keeps what is added to it fresh until the scope closes. */
+/** Makes an empty cache, which keeps warm what is added to it until the scope closes. */
 const open = (options: Cache.Options): Effect.Effect<Cache.Cache, never, Scope.Scope> =>
   Effect.gen(function* () {
     const store = yield* Effect.serviceOption(TokenStore)

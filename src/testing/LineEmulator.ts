@@ -38,8 +38,15 @@ export const lineChannelSecret = "0123456789abcdef0123456789abcdef"
  * @category models
  */
 export interface LineEmulatorOptions {
-  /** The channels that there are. Default: one, {@link lineChannelId} with {@link lineChannelSecret}. */
-  readonly channels?: ReadonlyArray<{ readonly channelId: string; readonly channelSecret: string }> | undefined
+  /** The channels that the emulator has. Default: one, {@link lineChannelId} with {@link lineChannelSecret}. */
+  readonly channels?:
+    | ReadonlyArray<{
+        /** The ID of the channel. */
+        readonly channelId: string
+        /** The secret of the channel. */
+        readonly channelSecret: string
+      }>
+    | undefined
   /** The lifetime of stateless tokens. Default: 15 minutes. */
   readonly statelessLifetime?: Duration.DurationInput | undefined
   /** The lifetime of short-lived tokens. Default: 30 days. */

@@ -1,8 +1,14 @@
 import { generateKeyPairSync } from "node:crypto"
 import { NodeHttpClient } from "@effect/platform-node"
 import { Effect } from "effect"
-import { LineChannel } from "effect-token-cache"
-import { LineEmulator, type LineEmulatorOptions, lineChannelId, lineChannelSecret } from "effect-token-cache/testing"
+import { type IssueError, LineChannel } from "effect-token-cache"
+import {
+  LineEmulator,
+  type LineEmulatorOptions,
+  type LoggedRequest,
+  lineChannelId,
+  lineChannelSecret
+} from "effect-token-cache/testing"
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 })
 
@@ -37,3 +43,12 @@ export const withLine =
   (options?: LineEmulatorOptions) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     effect.pipe(Effect.provide(LineEmulator.layer(options)), Effect.provide(NodeHttpClient.layerUndici))
+
+export const failureOf = (source: { readonly issue: LineChannel.LineSource["issue"] }) => Effect.flip(source.issue)
+
+export const summary = ({ reason, permanent, message, advice }: IssueError) => ({ reason, permanent, message, advice })
+
+export const pathsOf = (requests: ReadonlyArray<LoggedRequest>) =>
+  requests.map(({ method, path }) => `${method} ${path}`)
+
+export const form = (request: LoggedRequest | undefined) => Object.fromEntries(new URLSearchParams(request?.body))

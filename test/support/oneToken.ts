@@ -1,4 +1,4 @@
-import { Effect, Redacted } from "effect"
+import { type Duration, Effect, Redacted } from "effect"
 import { TokenCache } from "effect-token-cache"
 import * as Issuer from "./issuer.js"
 
@@ -21,3 +21,12 @@ export const seconds = ({ calls }: Scripted) => calls.map((at) => at / 1000)
 /** The seconds that the next attempt waited for, of each attempt but the last. */
 export const delays = (issuer: Scripted) =>
   seconds(issuer).flatMap((at, index, all) => (index === 0 ? [] : at - all[index - 1]!))
+
+export const times = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.replicateEffect(effect, count, { concurrency: "unbounded" })
+
+export const distinct = (tokens: ReadonlyArray<string>) => [...new Set(tokens)]
+
+/** An issuer whose token lives through the attempts of one test, and that fails from then on. */
+export const thenDown = (expiresIn: Duration.DurationInput = "15 minutes") =>
+  Issuer.scripted(Issuer.succeed(expiresIn), Issuer.fail())

@@ -42,6 +42,7 @@ export const discover = (
 
 /** The server of one source, discovered once and kept until it is invalidated. */
 export interface ServerCache {
+  /** Gives the server, which it discovers if it is not known. */
   readonly find: Effect.Effect<Server, IssueError, HttpClient.HttpClient>
   /** Has the server discovered anew by the next `find`: after a failed attempt its token endpoint may have moved. */
   readonly invalidate: Effect.Effect<void>

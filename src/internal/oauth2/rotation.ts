@@ -16,6 +16,7 @@ import * as StoredTokens from "./storedTokens.js"
 export interface Persistence<R> {
   /** Gives the refresh token to begin with. Run before each attempt. */
   readonly load: Effect.Effect<string | Token, unknown, R>
+  /** Stores a refresh token that the server gave in place of the last one. */
   readonly persist: ((token: Token) => Effect.Effect<unknown, unknown, R>) | undefined
   /** How long a token request may take. */
   readonly requestTimeout: Duration.DurationInput

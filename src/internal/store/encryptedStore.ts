@@ -47,7 +47,12 @@ export interface TokenStoreService {
    * Computes the key of a token from the texts that tell it apart. Tokens with the same `client` belong to one group, and
    * are issued under one lease. Tokens that also have the same `request` are one token.
    */
-  readonly keyOf: (token: { readonly client: ReadonlyArray<string>; readonly request: ReadonlyArray<string> }) => Key
+  readonly keyOf: (token: {
+    /** Whom the token is issued to, such as its name, its issuer and the client. */
+    readonly client: ReadonlyArray<string>
+    /** What is asked for, such as the scope. */
+    readonly request: ReadonlyArray<string>
+  }) => Key
   /**
    * Reads the token under a key, and the number of its generation. A value that cannot be decrypted is not an error:
    * the result is then marked as `unreadable`.
