@@ -29,6 +29,11 @@ export interface BearerClientOptions {
    * answer. The 401 is reported to the cache in either case, so that the next request has a new token. Default: `true`.
    */
   readonly retryUnauthorized?: boolean | undefined
+  /**
+   * Whether an origin may be plain `http:` although it is not on loopback. Anybody on the way can read the token then.
+   * Default: `false`, such an origin is a defect, `InvalidOptions`.
+   */
+  readonly allowInsecure?: boolean | undefined
 }
 
 /**
@@ -84,7 +89,7 @@ export const make = (
   options: BearerClientOptions
 ): Effect.Effect<HttpClient.HttpClient, never, HttpClient.HttpClient | TokenCache> =>
   Effect.gen(function* () {
-    const origins = yield* Token.parseOrigins(name, options.origins)
+    const origins = yield* Token.parseOrigins(name, options.origins, options.allowInsecure ?? false)
     return Client.make({
       name,
       origins,
@@ -152,7 +157,7 @@ export const fetch = (
     const platform = yield* Effect.serviceOption(FetchHttpClient.Fetch)
     return BearerFetch.make({
       name,
-      origins: yield* Token.parseOrigins(name, options.origins),
+      origins: yield* Token.parseOrigins(name, options.origins, options.allowInsecure ?? false),
       retryUnauthorized: options.retryUnauthorized ?? true,
       cache: yield* TokenCache,
       // Looked up at each call: what patches the global one may come later.

@@ -29,6 +29,12 @@ export interface StatusPageOptions {
    * `false`.
    */
   readonly showNames?: boolean | undefined
+  /**
+   * The values of the `Host` header that are answered, in lower case and with the port if it is not that of the scheme,
+   * such as `ops.example.com:8080`. Any other request gets 421. It keeps a page of somebody else, whose name is made to
+   * lead to this server, from reading this one in a browser (DNS rebinding). Default: every host is answered.
+   */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** How many clients may follow `/events` at once. Further ones get 503 with Retry-After. Default: 20. */
   readonly maxEventStreams?: number | undefined
 }
@@ -91,14 +97,15 @@ export const make = (
       (now, statuses) => View.make(now, statuses, all())
     )
     const live = yield* Sse.make({ maxClients: maxEventStreams, title, view, closed })
-    return Routes.app({
+    const routes = {
       "/": Routes.page(view, title),
       "/status.json": Routes.status(view),
       "/events": Routes.events(live),
       "/metrics": Routes.metrics(Recorder.publish(cache)),
       "/health/ready": Routes.ready(cache.statuses, showNames),
       "/health/live": Routes.live
-    })
+    }
+    return Routes.app(routes, options.allowedHosts)
   })
 
 /**

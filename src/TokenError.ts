@@ -94,18 +94,10 @@ export class IssueError extends /* @__PURE__ */ Data.TaggedError("IssueError")<{
       ...(retryAfter === undefined ? undefined : { retryAfter: Duration.decode(retryAfter) }),
       permanent: options.permanent ?? false,
       message: cut(options.message ?? describe(options)),
+      ...(options.code === undefined ? undefined : { code: cut(options.code) }),
+      ...(options.requestId === undefined ? undefined : { requestId: cut(options.requestId) }),
       ...(options.advice === undefined ? undefined : { advice: cut(options.advice) })
     })
-  }
-
-  /**
-   * Takes over the known fields of an error, within their bounds. An error with this tag may come from elsewhere, and
-   * hold more.
-   *
-   * @internal
-   */
-  static copy({ advice, code, message, permanent, reason, requestId, retryAfter, status }: IssueError): IssueError {
-    return new IssueError({ advice, code, message, permanent, reason, requestId, retryAfter, status })
   }
 }
 

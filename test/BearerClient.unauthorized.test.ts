@@ -131,7 +131,7 @@ describe("BearerClient.make", () => {
       Effect.gen(function* () {
         const { api, client } = yield* setup((_, index) => ({
           status: index % 2 === 0 ? 401 : 200,
-          body: "x".repeat(100_000)
+          body: "x".repeat(60_000)
         }))
         yield* Effect.replicateEffect(text(client.get(api.url)), 20)
         assert.strictEqual(api.received.length, 40)

@@ -174,7 +174,7 @@ describe("LineChannel errors", () => {
       const answers = [
         ["<html>", "the answer is not a JSON object"],
         ["", "the answer is not a JSON object"],
-        [{ access_token: "t".repeat(70_000), expires_in: 900 }, "the answer is not a JSON object"],
+        [{ access_token: "t".repeat(70_000), expires_in: 900 }, "the answer exceeds 64 KiB"],
         [{ expires_in: 900 }, "access_token is missing"],
         [{ access_token: "t", expires_in: "soon" }, "expires_in is not a positive number of seconds"],
         [{ access_token: "t", expires_in: 900, token_type: "MAC" }, "token_type is not Bearer"]

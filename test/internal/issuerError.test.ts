@@ -10,6 +10,7 @@ const receivedAt = Date.UTC(2026, 0, 1, 12)
 const answerOf = (status: number, body?: unknown, headers: Record<string, string> = {}): Answer => ({
   status,
   body,
+  isTooLong: false,
   headers: Headers.fromInput(headers),
   receivedAt
 })

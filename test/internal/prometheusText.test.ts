@@ -10,6 +10,7 @@ import {
   MetricState
 } from "effect"
 import * as PrometheusText from "../../src/internal/metrics/prometheusText.js"
+import { cut } from "../../src/internal/text.js"
 import { parse } from "../support/prometheusText.js"
 
 type Labels = Readonly<Record<string, string>>
@@ -201,22 +202,33 @@ took_seconds_count{outcome="success"} 4
   const labels = fc.dictionary(labelName, text, { maxKeys: 4, noNullPrototype: true })
   const number = fc.oneof(fc.double({ noNaN: true }), fc.integer())
 
+  it("cuts long labels, and shows no control character", () => {
+    const [family] = parse(
+      PrometheusText.render([gauge("a", 1, { long: "x".repeat(1000), evil: "a\u001b[2J\u202e\u0085b" })])
+    )
+    assert.deepStrictEqual(family?.samples[0]?.labels, {
+      long: `${"x".repeat(199)}…`,
+      evil: "a\u{fffd}[2J\u{fffd}\u{fffd}b"
+    })
+  })
+
   it("is read back as it was written, whatever is in labels, help and values", () => {
     fc.assert(
       fc.property(labels, text, number, (labels, help, value) => {
         const [a, b, c] = parse(
           PrometheusText.render([gauge("a", value, labels, help), counter("b", 1, labels), histogram("c", labels)])
         )
+        const shown = Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, cut(value)]))
         assert.deepStrictEqual(a, {
           name: "a",
           type: "gauge",
           help,
-          samples: [{ name: "a", labels, value: value + 0 }]
+          samples: [{ name: "a", labels: shown, value: value + 0 }]
         })
-        assert.deepStrictEqual(b?.samples, [{ name: "b_total", labels, value: 1 }])
+        assert.deepStrictEqual(b?.samples, [{ name: "b_total", labels: shown, value: 1 }])
         assert.deepStrictEqual(
           c?.samples.map(({ labels: { le: _, ...rest } }) => rest),
-          Array.from({ length: 5 }, () => labels)
+          Array.from({ length: 5 }, () => shown)
         )
       }),
       { numRuns: 500 }

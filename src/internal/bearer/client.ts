@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import type * as Redacted from "effect/Redacted"
 import type { TokenCache } from "../../TokenCache.js"
+import { cleanDefects } from "../http/defects.js"
 import { withoutRedirects } from "../http/redirects.js"
 import { mapSpanExit } from "../http/spans.js"
 import { refusesToken } from "./challenge.js"
@@ -97,6 +98,7 @@ const sender =
       return bearer.execute(request).pipe(
         mapSpanExit((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
         Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
+        Effect.mapErrorCause(cleanDefects),
         Effect.mapBoth({
           onFailure: (error) => (sent === undefined ? error : errorFor(sent.request, error)),
           onSuccess: (response) => ({

@@ -7,6 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import { cleanDefects } from "../http/defects.js"
+import { drainTimeout, maxDrainSize } from "./drain.js"
 
 /**
  * A response that holds the request without the token. The response that holds the token is in a private field, which
@@ -83,7 +85,7 @@ export const exitFor = (
   request: HttpClientRequest.HttpClientRequest,
   exit: Exit.Exit<unknown, unknown>
 ): Exit.Exit<unknown, unknown> =>
-  Exit.mapBoth(exit, {
+  Exit.mapBoth(Exit.mapErrorCause(exit, cleanDefects), {
     onFailure: (error) => (HttpClientError.isHttpClientError(error) ? errorFor(request, error) : error),
     onSuccess: (value) => (isResponse(value) ? new BearerResponse(request, value) : value)
   })
@@ -106,9 +108,14 @@ export const errorFor = (
         response: new BearerResponse(request, error.response)
       })
 
-/** How long the rest of an answer may take before its connection is closed. */
-const drainTimeout = "1 second"
-
-/** Reads the rest of an answer that nobody needs: undici and fetch keep the connection of one that is not read. */
+/**
+ * Reads the rest of an answer that nobody needs, so that its connection can be used again, or closes the connection: undici
+ * and fetch keep that of an answer that is not read.
+ */
 export const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Stream.runDrain(response.stream).pipe(Effect.timeout(drainTimeout), Effect.ignore)
+  Stream.runFoldWhile(
+    response.stream,
+    0,
+    (size) => size <= maxDrainSize,
+    (size, chunk) => size + chunk.byteLength
+  ).pipe(Effect.timeout(drainTimeout), Effect.ignore)

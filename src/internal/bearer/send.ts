@@ -5,6 +5,7 @@ import * as FiberRef from "effect/FiberRef"
 import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import type * as Tracer from "effect/Tracer"
+import { drainTimeout, maxDrainSize } from "./drain.js"
 import type { Hop } from "./redirect.js"
 
 /** Sends one request and follows no redirect. The `attributes` are added to those of its span. */
@@ -68,7 +69,17 @@ const traceHeaders = (span: Tracer.Span): Effect.Effect<Readonly<Record<string, 
 export const drain = ({ body }: Response): Effect.Effect<void> =>
   body === null
     ? Effect.void
-    : Effect.tryPromise((signal) => body.pipeTo(new WritableStream(), { signal })).pipe(
-        Effect.timeout("1 second"),
+    : Effect.tryPromise((signal) => body.pipeTo(limited(), { signal })).pipe(
+        Effect.timeout(drainTimeout),
         Effect.ignore
       )
+
+const limited = (): WritableStream<Uint8Array> => {
+  let size = 0
+  return new WritableStream({
+    write: (chunk, controller) => {
+      size += chunk.byteLength
+      if (size > maxDrainSize) controller.error(new Error("the rest of the answer is too long to be read"))
+    }
+  })
+}

@@ -5,6 +5,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type { TokenCache } from "../../TokenCache.js"
 import { InvalidOptions, type TokenUnavailable } from "../../TokenError.js"
+import { isSecureOrigin } from "../http/url.js"
 
 /** Why there is no token to send. */
 export interface Unsendable {
@@ -24,10 +25,27 @@ export const read = (cache: TokenCache["Type"], name: string): Effect.Effect<Red
 // The error of a client that cannot send a header prints the value of that header.
 const fitsHeader = (token: Redacted.Redacted<string>): boolean => /^[\x21-\x7e]+$/.test(Redacted.value(token))
 
-/** The origins that a token may go to. It dies with `InvalidOptions` if one of them is not an origin. */
-export const parseOrigins = (name: string, origins: ReadonlyArray<string>): Effect.Effect<ReadonlySet<string>> =>
+/**
+ * The origins that a token may go to. It dies with `InvalidOptions` if one of them is not an origin, or is one over plain
+ * http that is not on loopback and that no option allows.
+ */
+export const parseOrigins = (
+  name: string,
+  origins: ReadonlyArray<string>,
+  allowInsecure: boolean
+): Effect.Effect<ReadonlySet<string>> =>
   Effect.suspend(() => {
     const parsed = Arr.map(origins, parseOrigin)
+    const insecure = parsed.findIndex((origin) => origin !== undefined && !allowInsecure && !isSecureOrigin(origin))
+    if (insecure >= 0) {
+      return Effect.die(
+        new InvalidOptions({
+          token: name,
+          option: "origins",
+          message: `origins[${insecure}] must be https, or http on loopback: over plain http anybody on the way reads the token. Set allowInsecure if that is all right`
+        })
+      )
+    }
     const invalid = parsed.indexOf(undefined)
     return parsed.length > 0 && invalid < 0
       ? Effect.succeed(new Set(Arr.filter(parsed, Predicate.isNotUndefined)))

@@ -29,6 +29,9 @@ export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<Acc
   if (!isIssuedToken(issued)) {
     return invalid("the issuer did not return an IssuedToken")
   }
+  if (!fitsHeader(Redacted.value(issued.accessToken))) {
+    return invalid("the token has characters that an HTTP header cannot carry")
+  }
   if (terms.invalidated !== undefined && isSame(terms.invalidated, issued.accessToken)) {
     return invalid("the issuer returned the token that was just invalidated")
   }
@@ -70,6 +73,9 @@ const isIssuedToken = (issued: unknown): issued is IssuedToken =>
   "accessToken" in issued &&
   Redacted.isRedacted(issued.accessToken) &&
   !isBlank(Redacted.value(issued.accessToken))
+
+// An API would never see such a token: clients refuse to send it, and some print it when they do.
+const fitsHeader = (token: string): boolean => /^[\x20-\x7e]+$/.test(token)
 
 /**
  * When the token was issued. It is never in the future, because the clock of the process that issued it may be ahead.

@@ -160,6 +160,12 @@ const moveInstants = ({ deadlines, entries, update }: Cache, skew: number): void
   }
 }
 
+/** The names that may be shown to who asks for another one: those of tenants tell who the customers are. */
+export const declaredNames = ({ entries }: Cache): ReadonlyArray<string> =>
+  Array.from(entries.values())
+    .filter(({ idle }) => idle === undefined)
+    .map(({ name }) => name)
+
 /** Adds the name of the token to the log lines of an effect. */
 export const annotated = <A, E, R>(entry: { readonly name: string }, log: Effect.Effect<A, E, R>) =>
   Effect.annotateLogs(log, "token", entry.name)

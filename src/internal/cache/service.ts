@@ -6,7 +6,7 @@ import type * as IssuedToken from "../../IssuedToken.js"
 import type { InvalidOptions, TokenUnavailable } from "../../TokenError.js"
 import type * as TokenSource from "../../TokenSource.js"
 import type { TokenEvent, TokenStatus } from "../../TokenStatus.js"
-import type { Cache } from "./cache.js"
+import { type Cache, declaredNames } from "./cache.js"
 import type { Entry } from "./entry.js"
 import * as Invalidation from "./invalidation.js"
 import * as Membership from "./membership.js"
@@ -64,7 +64,7 @@ export interface TokenCacheService {
 
 /** Makes the service of a cache. With `tenants`, a name that is read for the first time is looked up. */
 export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
-  const unknownName: Missing = (name) => Effect.fail(Unavailable.unknownName(name, cache.entries.keys()))
+  const unknownName: Missing = (name) => Effect.fail(Unavailable.unknownName(name, declaredNames(cache)))
 
   const lookUp = (wait: number): Missing =>
     tenants === undefined

@@ -4,6 +4,7 @@ import { invalidOption } from "../../RefreshPolicy.js"
 import { InvalidOptions } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import { invalidDuration, isBlank } from "../options.js"
+import { clean, hasControls } from "../text.js"
 
 /** Gives the source of a token, which is made first if it is an effect. Its options are checked before any request. */
 export const make = <E1, R1, E, R>(
@@ -16,9 +17,14 @@ export const make = <E1, R1, E, R>(
   })
 
 const validate = (name: string, source: TokenSource<unknown, unknown>): InvalidOptions | undefined =>
-  isBlank(name)
-    ? new InvalidOptions({ token: name, option: "name", message: "a token needs a name that is not empty" })
+  isBlank(name) || hasControls(name)
+    ? new InvalidOptions({
+        token: isBlank(name) ? name : clean(name),
+        option: "name",
+        message: "a token needs a name that is not empty and has no control characters"
+      })
     : (invalidIssue(name, source) ??
+      invalidIssuer(name, source) ??
       invalidIdentity(name, source) ??
       invalidSchedule(name, source) ??
       invalidOption(source, name) ??
@@ -29,6 +35,15 @@ const invalidIssue = (token: string, source: TokenSource<unknown, unknown>): Inv
   Predicate.hasProperty(source, "issue") && Effect.isEffect(source.issue)
     ? undefined
     : new InvalidOptions({ token, option: "issue", message: `"${token}" needs an issue effect` })
+
+const invalidIssuer = (token: string, { issuer }: TokenSource<unknown, unknown>): InvalidOptions | undefined =>
+  issuer === undefined || (typeof issuer === "string" && !hasControls(issuer))
+    ? undefined
+    : new InvalidOptions({
+        token,
+        option: "issuer",
+        message: `the issuer of "${token}" must be a string without control characters`
+      })
 
 const invalidIdentity = (token: string, { identity }: TokenSource<unknown, unknown>): InvalidOptions | undefined =>
   identity === undefined || (Predicate.isRecord(identity) && !isBlank(identity.client))

@@ -5,15 +5,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import FlatQueue from "flatqueue"
 import { type InvalidOptions, IssueError, type TokenUnavailable } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import { issueErrorOf } from "../issueErrorOf.js"
-import type { Cache } from "./cache.js"
+import { type Cache, declaredNames } from "./cache.js"
 import type * as Entry from "./entry.js"
 import * as Membership from "./membership.js"
 import { whileWaiting } from "./reader.js"
+import { monotonicMillis } from "./time.js"
 import * as Unavailable from "./tokenUnavailable.js"
 import * as Waiters from "./waiters.js"
 
@@ -49,7 +51,11 @@ const lookupTimeout = Duration.seconds(30)
 
 /** Makes the tenants of a cache. */
 export const make = (cache: Cache, options: Options): Tenants => {
-  const lookups: Lookups = new Map()
+  const lookups: Lookups = {
+    running: new Map(),
+    missing: new Map(),
+    permits: Effect.unsafeMakeSemaphore(cache.options.concurrency)
+  }
   const shrink = () => dropExcess(cache, options.capacity)
   return {
     use: (name, until, f) =>
@@ -59,7 +65,10 @@ export const make = (cache: Cache, options: Options): Tenants => {
           if (cache.isClosed()) {
             return Effect.fail(Unavailable.closed({ name }))
           }
-          const running = lookups.get(name)
+          if (isKnownMissing(lookups, name, monotonicMillis(cache.clock))) {
+            return Effect.fail(unknown(cache, name))
+          }
+          const running = lookups.running.get(name)
           const lookup = running ?? makeLookup(cache, options, name, shrink)
           const using = whileWaiting(lookup.idle, restore(Effect.flatMap(lookup.waiters.await(until), f)))
           if (running === undefined) {
@@ -70,7 +79,7 @@ export const make = (cache: Cache, options: Options): Tenants => {
         })
       ),
     close: () => {
-      for (const [name, { waiters }] of lookups) {
+      for (const [name, { waiters }] of lookups.running) {
         waiters.complete(Exit.fail(Unavailable.closed({ name })))
       }
     }
@@ -85,8 +94,28 @@ interface Lookup {
   readonly idle: Entry.Idle
 }
 
-/** The lookups that are running, by name. */
-type Lookups = Map<string, Lookup>
+interface Lookups {
+  readonly running: Map<string, Lookup>
+  /** The names that were not found moments ago, in this order, and until when they are not looked up again. */
+  readonly missing: Map<string, number>
+  /** As many lookups run at once as attempts. */
+  readonly permits: Effect.Semaphore
+}
+
+/** How long a name that was not found is not looked up again, in milliseconds. */
+const missingTimeToLive = 1000
+
+const isKnownMissing = ({ missing }: Lookups, name: string, now: number): boolean => {
+  for (const [name, until] of missing) {
+    if (now < until) {
+      break
+    }
+    missing.delete(name)
+  }
+  return missing.has(name)
+}
+
+const unknown = (cache: Cache, name: string): TokenUnavailable => Unavailable.unknownName(name, declaredNames(cache))
 
 const makeLookup = (cache: Cache, options: Options, name: string, released: () => void): Lookup => ({
   waiters: Waiters.make<Entry.Entry, TokenUnavailable>(cache.clock, cache.fibers, () =>
@@ -98,19 +127,32 @@ const makeLookup = (cache: Cache, options: Options, name: string, released: () =
 /** Runs a lookup, which ends in an entry or in an error for all who wait for it. */
 const run = (cache: Cache, options: Options, lookups: Lookups, name: string, lookup: Lookup): void => {
   const { fibers } = cache
-  lookups.set(name, lookup)
+  lookups.running.set(name, lookup)
   let timer: Fiber.RuntimeFiber<void> | undefined
+  let holdsPermit = false
   const conclude = (exit: Exit.Exit<AnySource, unknown>) => {
-    if (lookups.get(name) === lookup) {
-      lookups.delete(name)
+    if (lookups.running.get(name) === lookup) {
+      lookups.running.delete(name)
       timer?.unsafeInterruptAsFork(FiberId.none)
+      // Here and not when the lookup ends: one that cannot be interrupted may never end.
+      if (holdsPermit) fibers.fork(lookups.permits.release(1))
+      if (isNotFound(exit)) {
+        lookups.missing.set(name, monotonicMillis(cache.clock) + missingTimeToLive)
+      }
       lookup.waiters.complete(add(cache, options, name, lookup, exit))
     }
   }
-  const source = Effect.suspend(() => options.lookup(name)).pipe(Effect.scoped, Effect.provide(options.context))
+  const source = lookups.permits.take(1).pipe(
+    Effect.flatMap(() => {
+      holdsPermit = true
+      return options.lookup(name)
+    }),
+    Effect.scoped,
+    Effect.provide(options.context)
+  )
   const fiber = fibers.fork(Effect.exit(source))
   fiber.addObserver((exit) => conclude(Exit.flatten(exit)))
-  if (lookups.get(name) === lookup) {
+  if (lookups.running.get(name) === lookup) {
     const giveUp = Effect.sync(() => {
       conclude(Exit.fail(tooSlow()))
       fiber.unsafeInterruptAsFork(FiberId.none)
@@ -136,7 +178,7 @@ const add = (
     return Exit.succeed(registered)
   }
   if (Exit.isFailure(exit)) {
-    return Exit.fail(notFound(cache, name, exit.cause))
+    return Exit.fail(isNotFound(exit) ? unknown(cache, name) : lookupFailed(name, exit.cause))
   }
   idle.readAt = cache.now()
   const entry = Membership.insert(cache, name, exit.value, options.context, idle)
@@ -149,18 +191,19 @@ type AnySource = TokenSource<unknown, unknown>
 const tooSlow = () =>
   new IssueError({ reason: "Timeout", message: `the lookup took longer than ${Duration.format(lookupTimeout)}` })
 
-const notFound = (cache: Cache, name: string, cause: Cause.Cause<unknown>): TokenUnavailable => {
-  const failure = Cause.failureOption(cause)
-  if (failure._tag === "Some" && Predicate.isTagged(failure.value, "NoSuchElementException")) {
-    return Unavailable.unknownName(name, cache.entries.keys())
-  }
-  return Unavailable.lookupFailed(
+/** A lookup says that there is no such tenant by failing with `NoSuchElementException`. */
+const isNotFound = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) &&
+  Option.exists(Cause.failureOption(exit.cause), (error) => Predicate.isTagged(error, "NoSuchElementException"))
+
+const lookupFailed = (name: string, cause: Cause.Cause<unknown>): TokenUnavailable =>
+  Unavailable.lookupFailed(
     name,
-    failure._tag === "Some" && isInvalidOptions(failure.value)
-      ? new IssueError({ reason: "Defect", permanent: true, message: failure.value.message })
-      : issueErrorOf(cause, "the lookup")
+    Option.match(Option.filter(Cause.failureOption(cause), isInvalidOptions), {
+      onNone: () => issueErrorOf(cause, "the lookup"),
+      onSome: ({ message }) => new IssueError({ reason: "Defect", permanent: true, message })
+    })
   )
-}
 
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 

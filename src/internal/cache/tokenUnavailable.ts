@@ -1,15 +1,16 @@
 import * as Duration from "effect/Duration"
 import type { IssueError, TokenUnavailableReason } from "../../TokenError.js"
 import { TokenUnavailable } from "../../TokenError.js"
+import { clean } from "../text.js"
 import type { Entry } from "./entry.js"
 import * as TokenState from "./tokenState.js"
 
 /** Makes the error for a name that is not in the cache. Its message lists at most 20 of the names that are. */
-export const unknownName = (name: string, names: Iterable<string>): TokenUnavailable =>
+export const unknownName = (name: string, names: ReadonlyArray<string>): TokenUnavailable =>
   new TokenUnavailable({
-    token: name,
+    token: clean(name),
     reason: "UnknownName",
-    message: `no token is named "${name}"; ${listNames([...names])}`
+    message: clean(`no token is named "${name}"; ${listNames(names)}`)
   })
 
 const listNames = (names: ReadonlyArray<string>): string =>
@@ -35,9 +36,11 @@ export const timedOut = (entry: Named, readTimeout: number): TokenUnavailable =>
 /** Makes the error for a tenant whose lookup failed, so that it has no entry. */
 export const lookupFailed = (name: string, lastError: IssueError): TokenUnavailable =>
   new TokenUnavailable({
-    token: name,
+    token: clean(name),
     reason: "IssueFailed",
-    message: `no usable token for "${name}": ${withoutStop(lastError.message)}. The next read looks it up again.`,
+    message: clean(
+      `no usable token for "${name}": ${withoutStop(lastError.message)}. The next read looks it up again.`
+    ),
     lastError
   })
 
@@ -76,9 +79,9 @@ const unavailable = (
 ): TokenUnavailable => {
   const { lastError, nextAttemptAt = TokenState.never } = state ?? {}
   return new TokenUnavailable({
-    token: name,
+    token: clean(name),
     reason,
-    message: `no ${kind} token for "${name}": ${detail}`,
+    message: clean(`no ${kind} token for "${name}": ${detail}`),
     ...(lastError === undefined ? undefined : { lastError }),
     ...(nextAttemptAt === TokenState.never ? undefined : { nextAttemptAt })
   })

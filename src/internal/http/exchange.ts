@@ -1,7 +1,7 @@
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -14,8 +14,10 @@ import { withoutRedirects } from "./redirects.js"
 export interface Answer {
   readonly status: number
   readonly headers: Headers.Headers
-  /** The JSON value of the body; `undefined` if the body is empty, is not JSON, or exceeds 64 KiB. */
+  /** The JSON value of the body; `undefined` if the body is empty, is not JSON, or is too long. */
   readonly body: unknown
+  /** Whether the body exceeds 64 KiB. */
+  readonly isTooLong: boolean
   /** When its headers had arrived, in epoch milliseconds. */
   readonly receivedAt: number
 }
@@ -31,7 +33,8 @@ export const send = (
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
   withoutRedirects(client)
-    .execute(request)
+    // Nobody but a fetch decodes what an issuer compresses without being asked.
+    .execute(HttpClientRequest.setHeader(request, "accept-encoding", "identity"))
     .pipe(
       // The caller's client may include filterStatusOk.
       Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
@@ -47,10 +50,11 @@ const read = (
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<Answer, HttpClientError.ResponseError> => {
   const { status, headers } = response
-  return Effect.zipWith(Clock.currentTimeMillis, readJson(response), (receivedAt, body) => ({
+  return Effect.zipWith(Clock.currentTimeMillis, readJson(response), (receivedAt, { body, isTooLong }) => ({
     status,
     headers,
     body,
+    isTooLong,
     receivedAt
   }))
 }
@@ -59,7 +63,7 @@ const maxBodySize = 64 * 1024
 
 const readJson = (
   response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<unknown, HttpClientError.ResponseError> =>
+): Effect.Effect<Pick<Answer, "body" | "isTooLong">, HttpClientError.ResponseError> =>
   Effect.suspend(() => {
     const decoder = new TextDecoder()
     return Stream.runFoldWhile(
@@ -72,11 +76,14 @@ const readJson = (
       })
     )
   }).pipe(
-    Effect.map(({ size, text }) => (size > maxBodySize ? undefined : parseJson(text))),
+    Effect.map(({ size, text }) => {
+      const isTooLong = size > maxBodySize
+      return { body: isTooLong ? undefined : parseJson(text), isTooLong }
+    }),
     // A refusal whose body breaks off still has its status.
     Effect.catchIf(
       (error) => error.reason === "EmptyBody" || !isSuccess(response.status),
-      () => Effect.void
+      () => Effect.succeed({ body: undefined, isTooLong: false })
     )
   )
 

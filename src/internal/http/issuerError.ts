@@ -37,7 +37,12 @@ export const fromAnswer = (answer: Answer, advice: Advice): IssueError => {
 
 /** The error for a success whose content cannot be used. `message` must not quote the answer. */
 export const invalidResponse = (answer: Answer, message: string | undefined): IssueError =>
-  new IssueError({ reason: "InvalidResponse", message, status: answer.status, requestId: requestId(answer) })
+  new IssueError({
+    reason: "InvalidResponse",
+    message: answer.isTooLong ? "the answer exceeds 64 KiB" : message,
+    status: answer.status,
+    requestId: requestId(answer)
+  })
 
 /** The error for a request that got no answer. */
 export const fromTransport = (error: HttpClientError.HttpClientError, url: string): IssueError =>

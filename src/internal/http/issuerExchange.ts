@@ -6,13 +6,14 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { IssueError } from "../../TokenError.js"
+import { cleanDefects } from "./defects.js"
 import * as HttpExchange from "./exchange.js"
 import * as IssuerError from "./issuerError.js"
 import { mapSpanExit } from "./spans.js"
 
 /**
- * Sends a request to an issuer and reads the answer, whatever its status. Neither the error nor the span holds the
- * request or the response, both of which carry secrets.
+ * Sends a request to an issuer and reads the answer, whatever its status. Neither the error, nor a defect, nor the span
+ * holds the request or the response, both of which carry secrets.
  */
 export const send = (
   client: HttpClient.HttpClient,
@@ -21,8 +22,9 @@ export const send = (
   const failure = (error: HttpClientError.HttpClientError) => IssuerError.fromTransport(error, request.url)
   return HttpExchange.send(client, request).pipe(
     Effect.mapError(failure),
+    Effect.mapErrorCause(cleanDefects),
     mapSpanExit((exit) =>
-      Exit.mapBoth(exit, {
+      Exit.mapBoth(Exit.mapErrorCause(exit, cleanDefects), {
         onFailure: (error) => (HttpClientError.isHttpClientError(error) ? failure(error) : error),
         onSuccess: () => undefined
       })

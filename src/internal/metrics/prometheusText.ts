@@ -3,6 +3,7 @@ import type * as MetricLabel from "effect/MetricLabel"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
+import { cut } from "../text.js"
 
 /** The content type of the text format of Prometheus. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -105,7 +106,7 @@ const series = (name: string, tags: ReadonlyArray<MetricLabel.MetricLabel>, boun
   if (boundary !== undefined) {
     labels.set("le", formatNumber(boundary))
   }
-  const all = Array.from(labels, ([key, value]) => `${key}="${escapeLabel(value)}"`)
+  const all = Array.from(labels, ([key, value]) => `${key}="${escapeLabel(cut(value))}"`)
   return `${name}${all.length === 0 ? "" : `{${all.join(",")}}`}`
 }
 

@@ -86,10 +86,10 @@ const fetchMetadata = (
       oauth.processDiscoveryResponse(issuer, response)
     )
     const { token_endpoint: tokenEndpoint } = metadata
-    if (tokenEndpoint === undefined || Url.parseEndpoint(tokenEndpoint) === undefined) {
+    if (tokenEndpoint === undefined || !Url.mayBeNamedBy(issuer, tokenEndpoint)) {
       return yield* new IssueError({
         reason: "InvalidResponse",
-        message: "the metadata has no token_endpoint, or one that is neither https nor on loopback",
+        message: "the metadata has no token_endpoint, or one that secrets must not be sent to",
         advice: checkIssuer
       })
     }

@@ -16,8 +16,14 @@ import type { View } from "./view.js"
 type Route = (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<HttpServerResponse.HttpServerResponse>
 
 /** Answers each request with the route of its path. */
-export const app = (routes: Readonly<Record<string, Route>>): HttpApp.Default =>
+export const app = (
+  routes: Readonly<Record<string, Route>>,
+  allowedHosts: ReadonlyArray<string> | undefined
+): HttpApp.Default =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    if (allowedHosts !== undefined && !allowedHosts.includes((request.headers.host ?? "").toLowerCase())) {
+      return Effect.succeed(Responses.text("this host is not served here", { status: 421 }))
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       return Effect.succeed(Responses.text("read only", { status: 405, headers: { allow: "GET, HEAD" } }))
     }

@@ -2,6 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Event from "./event.js"
@@ -48,6 +49,9 @@ export interface LiveOptions {
 }
 
 const heartbeatMillis = 15_000
+
+/** How long a client may leave a message unread before it is dropped. */
+const stuckMillis = 30_000
 
 /**
  * Makes the live streams of a page. Nothing is queued for a client: whenever it asks for more, it gets the difference
@@ -100,18 +104,33 @@ export const make = ({
       Stream.encodeText
     )
 
+  const released = Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const { connection, isBusy } of clients) {
+        if (isBusy) destroySocket(connection)
+      }
+    })
+  )
+
   return Effect.as(
     // A client that has not read the last message does not read the end either, and a server that closes would wait for it.
-    Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        for (const { connection, isBusy } of clients) {
-          if (isBusy) destroySocket(connection)
-        }
-      })
-    ),
+    Effect.zipRight(released, Effect.forkScoped(Effect.repeat(dropStuck(clients), Schedule.spaced("10 seconds")))),
     { isFull, stream }
   )
 }
+
+/** Drops the clients that do not read, so that others get their places. */
+const dropStuck = (clients: Set<Client>): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      for (const client of clients) {
+        if (client.isBusy && clock.unsafeCurrentTimeMillis() - client.sentAt >= stuckMillis) {
+          clients.delete(client)
+          destroySocket(client.connection)
+        }
+      }
+    })
+  )
 
 /** Renders at most once a second for all clients, at the full second, and takes at most a twentieth of the time. */
 const shared = (rendering: Effect.Effect<Rendered>) => {
