@@ -110,13 +110,15 @@ const exposeUnder = (fault: (request: Received) => Answer, client: Layer.Layer<H
     )
     const watching = yield* Effect.gen(function* () {
       const events = yield* Effect.fork(Stream.runCollect(TokenCache.events))
-      yield* Effect.forEach(names, (name) => Effect.retry(TokenCache.token(name), Schedule.spaced("1 second")))
+      // On a fast clock a slow machine may miss a time limit.
+      const first = yield* Effect.forEach(names, (name) =>
+        Effect.map(Effect.retry(TokenCache.token(name), Schedule.spaced("1 second")), (old) => ({ name, old }))
+      )
       isFine = false
       const exits = yield* Effect.forEach(
-        names,
-        (name) =>
+        first,
+        ({ name, old }) =>
           Effect.gen(function* () {
-            const old = yield* TokenCache.token(name)
             const refreshed = yield* Effect.exit(TokenCache.refresh(name))
             const record = yield* Effect.exit(TokenCache.accessToken(name))
             yield* TokenCache.invalidate(name, old)

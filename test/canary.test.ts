@@ -68,10 +68,14 @@ const faultsOf = (fault: LineFault): ReadonlyArray<LineFault> => {
 }
 
 /** All that an app can do with its tokens, at once; gives all that it gets. */
-const everything = (api: LineChannel.ApiOptions & { readonly baseUrl: string }, byKey: LineChannel.AssertionOptions) =>
+const everything = (
+  api: LineChannel.ApiOptions & { readonly baseUrl: string },
+  byKey: LineChannel.AssertionOptions,
+  first: ReadonlyArray<{ readonly name: string; readonly old: Redacted.Redacted<string> }>
+) =>
   Effect.forEach(
-    names,
-    (name) =>
+    first,
+    ({ name, old }) =>
       Effect.gen(function* () {
         const exits: Array<unknown> = []
         const keep = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -79,7 +83,6 @@ const everything = (api: LineChannel.ApiOptions & { readonly baseUrl: string }, 
             Effect.tap((exit) => Effect.logTrace("an exit", exit)),
             Effect.map((exit) => exits.push(exit))
           )
-        const old = yield* TokenCache.token(name)
         yield* keep(TokenCache.refresh(name))
         yield* keep(TokenCache.accessToken(name))
         yield* keep(LineMessaging.push(name, "U4af4980629", LineMessaging.text("hi"), api))
@@ -126,15 +129,18 @@ const leaksUnder = (
     const tokens: Array<string> = []
     const watching = yield* Effect.gen(function* () {
       const events = yield* Effect.fork(Stream.runCollect(TokenCache.events))
-      yield* Effect.forEach(names, (name) =>
+      const first = yield* Effect.forEach(names, (name) =>
         TokenCache.token(name).pipe(
           // On a fast clock a slow machine may miss a time limit.
           Effect.retry(Schedule.spaced("1 second")),
-          Effect.map((token) => tokens.push(Redacted.value(token)))
+          Effect.map((old) => {
+            tokens.push(Redacted.value(old))
+            return { name, old }
+          })
         )
       )
       yield* "line" in fault ? Effect.forEach(faultsOf(fault.line), line.fault) : proxy.become(fault.socket)
-      const exits = (yield* everything({ baseUrl }, assertion)).flat()
+      const exits = (yield* everything({ baseUrl }, assertion, first)).flat()
       const statuses = yield* TokenCache.statuses
       const changes = yield* Effect.forEach(names, (name) =>
         Stream.runCollect(Stream.take(TokenCache.changes(name), 1))
