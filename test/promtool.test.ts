@@ -20,7 +20,7 @@ const promtool = (args: ReadonlyArray<string>, options: { readonly input?: strin
 
 const docs = fileURLToPath(new URL("../docs/", import.meta.url))
 
-const hostile = 'a "quoted"\\name\nwith {labels="x"} # HELP, é and 漢字'
+const hostile = 'a "quoted"\\name with {labels="x"} # HELP, é and 漢字'
 
 const issuer = (behaviour: Behaviour) => ({ issue: scripted(behaviour).issue })
 
