@@ -142,8 +142,8 @@ describe("LineAssertion.sign", () => {
         "the private key has 1024 bits, but LINE accepts only 2048": pem(
           generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey
         ),
-        "the private key has 4096 bits, but LINE accepts only 2048": pem(
-          generateKeyPairSync("rsa", { modulusLength: 4096 }).privateKey
+        "the private key has 3072 bits, but LINE accepts only 2048": pem(
+          generateKeyPairSync("rsa", { modulusLength: 3072 }).privateKey
         )
       }
       for (const [message, privateKey] of Object.entries(keys)) {

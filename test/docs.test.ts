@@ -27,6 +27,10 @@ const examples = (file: string): ReadonlyArray<Example> => {
   }))
 }
 
+/** Those that have been read for another example; the text of the sources does not change meanwhile. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
+/** What is wrong with the examples themselves: the sources that they use are checked with the rest of the repository. */
 const problems = (all: ReadonlyArray<Example>): ReadonlyArray<string> => {
   const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root)
@@ -38,11 +42,17 @@ const problems = (all: ReadonlyArray<Example>): ReadonlyArray<string> => {
   host.readFile = (path) => sources.get(path) ?? readFile(path)
   host.getSourceFile = (path, language, ...rest) => {
     const code = sources.get(path)
-    return code === undefined ? getSourceFile(path, language, ...rest) : ts.createSourceFile(path, code, language)
+    if (code !== undefined) {
+      return ts.createSourceFile(path, code, language)
+    }
+    if (!parsed.has(path)) {
+      parsed.set(path, getSourceFile(path, language, ...rest))
+    }
+    return parsed.get(path)
   }
   const program = ts.createProgram([...sources.keys()], { ...options, noUnusedLocals: false }, host)
-  return ts
-    .getPreEmitDiagnostics(program)
+  return [...sources.keys()]
+    .flatMap((path) => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
     .map(
       ({ file, messageText, start }) =>
         `${file === undefined ? "" : `${relative(root, file.fileName)}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1} `}${ts.flattenDiagnosticMessageText(messageText, "\n")}`

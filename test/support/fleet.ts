@@ -1,12 +1,9 @@
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import { build } from "esbuild"
+import { inject } from "vitest"
 
 /** What a member says. */
 export interface Said {
@@ -24,57 +21,36 @@ export interface Said {
 /** Makes an encryption key in base64. */
 export const makeKey = (): string => randomBytes(32).toString("base64")
 
-/** The program of a member in one file, which starts in a fifth of the time that its modules take. */
-const bundle = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "fleet-"))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-).pipe(
-  Effect.map((directory) => join(directory, "member.cjs")),
-  Effect.tap((outfile) =>
-    Effect.promise(() =>
-      build({
-        entryPoints: [fileURLToPath(new URL("../processes/member.ts", import.meta.url))],
-        outfile,
-        bundle: true,
-        platform: "node",
-        target: "node20",
-        format: "cjs"
-      })
-    )
-  )
-)
-
 /** Starts processes of `test/processes/member.ts`, which are killed when the scope closes. */
 export const startFleet = (names: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
   Effect.map(
-    Effect.flatMap(bundle, (program) =>
-      Effect.forEach(names, (name) =>
-        Effect.acquireRelease(
+    Effect.forEach(names, (name) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const said: Array<Said> = []
+          const program = join(inject("bundles"), "test/processes/member.js")
+          const child = spawn(process.execPath, [program], { env: { ...process.env, ...env, MEMBER: name } })
+          createInterface(child.stdout).on("line", (line) => said.push({ ...JSON.parse(line), at: Date.now() }))
+          let stderr = ""
+          child.stderr.on("data", (text) => {
+            stderr += text
+          })
+          return {
+            name,
+            said,
+            stderr: () => stderr,
+            signal: (signal: NodeJS.Signals) => void child.kill(signal),
+            refresh: () => void child.stdin.write("refresh\n"),
+            /** The last token it has seen. */
+            token: () => said.findLast(({ token }) => token !== undefined)?.token,
+            sharing: () => said.findLast(({ token }) => token !== undefined)?.sharing
+          }
+        }),
+        ({ signal }) =>
           Effect.sync(() => {
-            const said: Array<Said> = []
-            const child = spawn(process.execPath, [program], { env: { ...process.env, ...env, MEMBER: name } })
-            createInterface(child.stdout).on("line", (line) => said.push({ ...JSON.parse(line), at: Date.now() }))
-            let stderr = ""
-            child.stderr.on("data", (text) => {
-              stderr += text
-            })
-            return {
-              name,
-              said,
-              stderr: () => stderr,
-              signal: (signal: NodeJS.Signals) => void child.kill(signal),
-              refresh: () => void child.stdin.write("refresh\n"),
-              /** The last token it has seen. */
-              token: () => said.findLast(({ token }) => token !== undefined)?.token,
-              sharing: () => said.findLast(({ token }) => token !== undefined)?.sharing
-            }
-          }),
-          ({ signal }) =>
-            Effect.sync(() => {
-              signal("SIGCONT")
-              signal("SIGKILL")
-            })
-        )
+            signal("SIGCONT")
+            signal("SIGKILL")
+          })
       )
     ),
     (members) => ({

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { inject } from "vitest"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -23,20 +25,13 @@ export interface Ended {
   readonly aside: string
 }
 
-/** Starts a TypeScript file of this repository in a Node process of its own. */
+/** Starts a program of `setup/bundles.ts`, by the name of its source, in a Node process of its own. */
 export const startProcess = (
   file: string,
   { args = [], env = {}, nodeOptions = [], timeout = 50_000, wrapper = [] }: ProcessOptions = {}
 ) => {
-  const [program = process.execPath, ...rest] = [
-    ...wrapper,
-    process.execPath,
-    ...nodeOptions,
-    "--import",
-    "tsx",
-    file,
-    ...args
-  ]
+  const bundle = join(inject("bundles"), file.replace(/\.ts$/, ".js"))
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, ...nodeOptions, bundle, ...args]
   const child = spawn(program, rest, {
     cwd: root,
     env: { ...process.env, ...env },
