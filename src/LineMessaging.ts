@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as BearerClient from "./BearerClient.js"
 import * as HttpExchange from "./internal/http/exchange.js"
@@ -20,7 +21,7 @@ import * as LineConfig from "./internal/line/config.js"
 import * as LineMessage from "./internal/line/message.js"
 import * as LinePush from "./internal/line/push.js"
 import { isUuid } from "./internal/uuid.js"
-import type { TokenCache } from "./TokenCache.js"
+import { TokenCache } from "./TokenCache.js"
 import type { TokenUnavailable } from "./TokenError.js"
 
 export type { Message } from "./internal/line/message.js"
@@ -98,15 +99,26 @@ export const push = (
     const invalid = (message: string) => new LinePush.PushError({ reason: "InvalidRequest", message, retryKey })
     const baseUrl = yield* Effect.mapError(toBaseUrl(options.baseUrl), invalid)
     const body = yield* Either.mapLeft(toBody(to, Arr.ensure(messages), options), invalid)
-    const client = yield* BearerClient.make(name, { origins: [new URL(baseUrl).origin] })
+    const tokens = new Set<Redacted.Redacted<string>>()
+    const client = yield* Effect.provideServiceEffect(
+      BearerClient.make(name, { origins: [new URL(baseUrl).origin] }),
+      TokenCache,
+      Effect.map(TokenCache, (cache) => remembering(cache, tokens))
+    )
     const request = HttpClientRequest.post(`${baseUrl}/v2/bot/message/push`).pipe(
       HttpClientRequest.setHeader("X-Line-Retry-Key", retryKey),
       HttpClientRequest.bodyText(body, "application/json")
     )
-    return yield* Effect.retry(attempt(client, request, retryKey), { schedule: backOff, while: isRetryable })
+    return yield* Effect.retry(attempt(client, request, retryKey, tokens), { schedule: backOff, while: isRetryable })
   }).pipe(
     Effect.withSpan("LineMessaging.push", { captureStackTrace: false, attributes: { "token_cache.token": name } })
   )
+
+/** The same cache, which keeps the tokens that it gives, so that none of them is repeated in an error. */
+const remembering = (cache: TokenCache["Type"], tokens: Set<Redacted.Redacted<string>>): TokenCache["Type"] => ({
+  ...cache,
+  token: (name) => Effect.tap(cache.token(name), (token) => Effect.sync(() => tokens.add(token)))
+})
 
 const attemptTimeout = Duration.seconds(15)
 
@@ -134,7 +146,8 @@ const isRetryable = (error: LinePush.PushError | TokenUnavailable): boolean =>
 const attempt = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest,
-  retryKey: string
+  retryKey: string,
+  tokens: ReadonlySet<Redacted.Redacted<string>>
 ): Effect.Effect<LinePush.Pushed, LinePush.PushError | TokenUnavailable> =>
   HttpExchange.send(client, request).pipe(
     Effect.mapError((error) => transportError(error, request.url, retryKey)),
@@ -147,7 +160,7 @@ const attempt = (
           retryKey
         })
     }),
-    Effect.flatMap((answer) => LinePush.fromAnswer(answer, retryKey))
+    Effect.flatMap((answer) => LinePush.fromAnswer(answer, retryKey, tokens))
   )
 
 const transportError = (

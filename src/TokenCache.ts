@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as IssuedToken from "./IssuedToken.js"
 import type { TokenCacheService } from "./internal/cache/service.js"
+import * as Telemetry from "./internal/cache/telemetry.js"
 import type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
 import * as Cache from "./internal/layer.js"
 import type { InvalidOptions, TokenUnavailable } from "./TokenError.js"
@@ -150,12 +151,11 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     ])
     return Layer.map(
       Layer.orDie(TokenCache.layer(Object.fromEntries(sources) as FixedSources, { prefetch: "sync" })),
-      (context) =>
-        Context.make(TokenCache, {
-          ...Context.get(context, TokenCache),
-          invalidate: () => Effect.void,
-          unauthorized: () => Effect.void
-        })
+      (context) => {
+        const service = Context.get(context, TokenCache)
+        const fixed = { ...service, invalidate: () => Effect.void, unauthorized: () => Effect.void }
+        return Context.make(TokenCache, Telemetry.attach(fixed, service[Telemetry.key]))
+      }
     )
   }
 

@@ -5,8 +5,8 @@ import { withEachSpan } from "./spans.js"
 
 /** A way to print that people use. */
 const ways: ReadonlyArray<(value: unknown) => string> = [
-  (value) => inspect(value, { depth: 20, showHidden: true }),
-  (value) => inspect(value, { depth: 20, showHidden: true, customInspect: false }),
+  (value) => inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true }),
+  (value) => inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, customInspect: false }),
   (value) => String(JSON.stringify(value, (_, value) => (typeof value === "bigint" ? `${value}` : value))),
   String,
   (value) => (value instanceof Error ? `${value.stack} ${value.message}` : ""),
@@ -26,7 +26,7 @@ const render = (entry: Logger.Logger.Options<unknown>): ReadonlyArray<string> =>
     Logger.logfmtLogger.log(entry),
     Logger.jsonLogger.log(entry),
     Logger.stringLogger.log(entry),
-    inspect(Logger.structuredLogger.log(entry), { depth: 20, showHidden: true })
+    inspect(Logger.structuredLogger.log(entry), { depth: Number.POSITIVE_INFINITY, showHidden: true })
   ]
 }
 
@@ -36,7 +36,11 @@ const withRecordingConsole =
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.consoleWith((native) => {
       const write = (...values: ReadonlyArray<unknown>) => {
-        shown.push(values.map((value) => (typeof value === "string" ? value : inspect(value, { depth: 20 }))).join(" "))
+        shown.push(
+          values
+            .map((value) => (typeof value === "string" ? value : inspect(value, { depth: Number.POSITIVE_INFINITY })))
+            .join(" ")
+        )
       }
       return Effect.withConsole(effect, { ...native, unsafe: new Proxy(native.unsafe, { get: () => write }) })
     })

@@ -93,8 +93,7 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
       return entry === undefined ? Effect.void : f(entry)
     })
 
-  return {
-    [Telemetry.key]: Observation.telemetry(cache),
+  const service: TokenCacheService = {
     register: (name, source) =>
       Effect.flatMap(Source.make(name, source), (made) =>
         Effect.acquireRelease(Membership.add(cache, name, made), (entry) => Membership.remove(cache, entry))
@@ -116,6 +115,7 @@ export const make = (cache: Cache, tenants?: Tenants): TokenCacheService => {
     changes: (name) => Stream.unwrap(find(name, (entry) => Effect.succeed(Observation.changes(cache, entry)))),
     events: Observation.events(cache)
   }
+  return Telemetry.attach(service, Observation.telemetry(cache))
 }
 
 /**

@@ -18,6 +18,15 @@ export interface Telemetry {
   readonly listeners: Set<Listener>
 }
 
+/**
+ * Gives a service its telemetry, in a property that is not enumerable: what lists, prints or copies a service has no
+ * reason to go through all that the cache holds.
+ */
+export const attach = <S extends object>(
+  service: S,
+  telemetry: Telemetry | undefined
+): S & { readonly [key]?: Telemetry } => Object.defineProperty(service, key, { value: telemetry })
+
 /** A token as metrics see it. If a name is registered again, that is another token. */
 export type Token = Readonly<Pick<Entry, "name" | "source" | "idle"> & Counters>
 

@@ -2,9 +2,10 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import { type Answer, isSuccess } from "../http/exchange.js"
 import * as IssuerError from "../http/issuerError.js"
-import { cut } from "../text.js"
+import { cut, withoutEchoes } from "../text.js"
 import { isUuid } from "../uuid.js"
 import * as LineApi from "./api.js"
 
@@ -70,7 +71,8 @@ export type PushErrorReason =
  * A push failed. To try again without sending anything twice, push the same messages to the same recipient with the
  * `retryKey` of this error.
  *
- * The error holds no request and no token. Its `message` includes LINE's own text and is cut at 200 characters.
+ * The error holds no request and no token. Its `message` includes LINE's own text, without what it repeats of the token,
+ * and is cut at 200 characters.
  *
  * @since 0.1.0
  * @category errors
@@ -90,8 +92,12 @@ export class PushError extends /* @__PURE__ */ Data.TaggedError("PushError")<{
   readonly retryAfter?: Duration.Duration | undefined
 }> {}
 
-/** Reads LINE's answer to one attempt. */
-export const fromAnswer = (answer: Answer, retryKey: string): Either.Either<Pushed, PushError> => {
+/** Reads LINE's answer to one attempt. What it repeats of the `tokens` that were sent does not get into the error. */
+export const fromAnswer = (
+  answer: Answer,
+  retryKey: string,
+  tokens: Iterable<Redacted.Redacted<string>>
+): Either.Either<Pushed, PushError> => {
   const { body, headers, status } = answer
   const requestId = IssuerError.requestId(answer)
   const acceptedRequestId = headers["x-line-accepted-request-id"]
@@ -105,7 +111,7 @@ export const fromAnswer = (answer: Answer, retryKey: string): Either.Either<Push
         ...(requestId === undefined ? undefined : { requestId }),
         ...(acceptedBefore && isUuid(acceptedRequestId) ? { acceptedRequestId } : undefined)
       })
-    : Either.left(toPushError(answer, retryKey))
+    : Either.left(toPushError(answer, retryKey, tokens))
 }
 
 const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =>
@@ -116,12 +122,12 @@ const toSentMessages = (body: unknown): ReadonlyArray<SentMessage> | undefined =
       }))
     : undefined
 
-const toPushError = (answer: Answer, retryKey: string): PushError => {
+const toPushError = (answer: Answer, retryKey: string, tokens: Iterable<Redacted.Redacted<string>>): PushError => {
   const { status } = answer
   const requestId = IssuerError.requestId(answer)
   const retryAfter = IssuerError.retryAfter(answer)
   const reason = reasonOf(answer)
-  const explanation = explanations[reason] ?? lineText(answer.body)
+  const explanation = explanations[reason] ?? lineText(answer.body, tokens)
   return new PushError({
     reason,
     message: cut(explanation === undefined ? `LINE answered ${status}` : `LINE answered ${status}: ${explanation}`),
@@ -154,18 +160,17 @@ const reasonOf = ({ body, status }: Answer): PushErrorReason => {
 const monthlyLimit = "You have reached your monthly limit."
 
 /**
- * LINE's text and its details. Words of 40 characters and more are left out: LINE uses none, and a token that it repeats
- * would be one.
+ * LINE's text and its details. What they repeat of the tokens is left out, and so are words of 40 characters and more: LINE
+ * uses none, and a secret that was sent with an earlier request would be one.
  */
-const lineText = (body: unknown): string | undefined => {
+const lineText = (body: unknown, tokens: Iterable<Redacted.Redacted<string>>): string | undefined => {
   if (!Predicate.isRecord(body) || typeof body.message !== "string") {
     return undefined
   }
   const details = Array.isArray(body.details) ? body.details.filter(Predicate.isRecord) : []
-  return [
+  const text = [
     body.message,
     ...details.map(({ property, message }) => [property, message].filter(Predicate.isString).join(" "))
-  ]
-    .join("; ")
-    .replace(/\S{40,}/g, "…")
+  ].join("; ")
+  return withoutEchoes(text, Array.from(tokens, Redacted.value)).replace(/\S{40,}/g, "…")
 }
