@@ -42,7 +42,7 @@ export default defineConfig({
     poolOptions: {
       threads: { isolate: false, maxThreads: 2, minThreads: 1 },
       // They wait most of the time, for timers and for processes of their own.
-      forks: { isolate: false, maxForks: 4, minForks: 1 }
+      forks: { maxForks: 4, minForks: 1 }
     },
     projects: [
       {

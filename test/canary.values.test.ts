@@ -20,11 +20,13 @@ import { assert, describe, it } from "vitest"
 import * as Telemetry from "../src/internal/cache/telemetry.js"
 import * as PrometheusText from "../src/internal/metrics/prometheusText.js"
 import * as Api from "./support/bearerApi.js"
-import { exposedLogs, exposedSpans, found, metrics, print } from "./support/exposure.js"
+import { exposedLogs, exposedSpans, found, metrics, printTo } from "./support/exposure.js"
 import { lineChannel, privateKey } from "./support/lineChannel.js"
 import { itWith } from "./support/parts.js"
 import { startRedis } from "./support/redisServer.js"
 import { key } from "./support/sharing.js"
+
+const print = printTo(Number.POSITIVE_INFINITY)
 
 const channelSecret = "canary0secret0123456789abcdef012"
 const clientSecret = "canary1secret0123456789abcdef012"

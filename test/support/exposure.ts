@@ -4,9 +4,9 @@ import { tell } from "./logs.js"
 import { withEachSpan } from "./spans.js"
 
 /** A way to print that people use. */
-const ways: ReadonlyArray<(value: unknown) => string> = [
-  (value) => inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true }),
-  (value) => inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, customInspect: false }),
+const ways: ReadonlyArray<(value: unknown, depth: number) => string> = [
+  (value, depth) => inspect(value, { depth, showHidden: true }),
+  (value, depth) => inspect(value, { depth, showHidden: true, customInspect: false }),
   (value) => String(JSON.stringify(value, (_, value) => (typeof value === "bigint" ? `${value}` : value))),
   String,
   (value) => (value instanceof Error ? `${value.stack} ${value.message}` : ""),
@@ -16,8 +16,14 @@ const ways: ReadonlyArray<(value: unknown) => string> = [
       : ""
 ]
 
+/** Prints values to a depth in every way that people use. */
+export const printTo =
+  (depth: number) =>
+  (value: unknown): string =>
+    ways.map((way) => way(value, depth)).join("\n")
+
 /** The value, printed in every way that people use. */
-export const print = (value: unknown): string => ways.map((way) => way(value)).join("\n")
+export const print = printTo(20)
 
 /** What a log line comes to with each of Effect's loggers; the pretty one writes to the console of the fiber. */
 const render = (entry: Logger.Logger.Options<unknown>): ReadonlyArray<string> => {
@@ -26,7 +32,7 @@ const render = (entry: Logger.Logger.Options<unknown>): ReadonlyArray<string> =>
     Logger.logfmtLogger.log(entry),
     Logger.jsonLogger.log(entry),
     Logger.stringLogger.log(entry),
-    inspect(Logger.structuredLogger.log(entry), { depth: Number.POSITIVE_INFINITY, showHidden: true })
+    inspect(Logger.structuredLogger.log(entry), { depth: 20, showHidden: true })
   ]
 }
 
@@ -36,11 +42,7 @@ const withRecordingConsole =
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.consoleWith((native) => {
       const write = (...values: ReadonlyArray<unknown>) => {
-        shown.push(
-          values
-            .map((value) => (typeof value === "string" ? value : inspect(value, { depth: Number.POSITIVE_INFINITY })))
-            .join(" ")
-        )
+        shown.push(values.map((value) => (typeof value === "string" ? value : inspect(value, { depth: 20 }))).join(" "))
       }
       return Effect.withConsole(effect, { ...native, unsafe: new Proxy(native.unsafe, { get: () => write }) })
     })
