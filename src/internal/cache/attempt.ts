@@ -36,7 +36,7 @@ export const timeOut = (cache: Cache, entry: Entry, attempt: Attempt): void => {
   const message = attempt.awaitingLease
     ? "another process held the lease for this token, and issued none in time"
     : undefined
-  conclude(cache, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message })))
+  cache.fibers.fork(conclude(cache, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message }))))
   fiber?.unsafeInterruptAsFork(FiberId.none)
 }
 
@@ -70,10 +70,17 @@ const run = (
   entry.attempt = attempt
   cache.permits.take(attempt)
   cache.update(entry, TokenState.running(entry.state))
-  const fiber = cache.fibers.fork(inSpan(cache, entry, attempt, obtain(attempt)))
+  const fiber = cache.fibers.fork(
+    Effect.flatMap(inSpan(cache, entry, attempt, obtain(attempt)), (outcome) =>
+      conclude(cache, entry, attempt, outcome)
+    )
+  )
   attempt.fiber = fiber
-  fiber.addObserver((exit) => conclude(cache, entry, attempt, Exit.flatten(exit)))
-  if (entry.attempt !== attempt) {
+  fiber.addObserver((exit) => {
+    // The fiber was interrupted, by the cache or by the issue effect itself.
+    if (Exit.isFailure(exit)) cache.fibers.fork(conclude(cache, entry, attempt, Exit.failCause(exit.cause)))
+  })
+  if (entry.state.stopped) {
     // The issue effect has removed its own token from the cache, before there was a fiber to interrupt.
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
@@ -141,30 +148,34 @@ const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToke
   })
 }
 
-const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<AccessToken, IssueError>): void => {
-  cache.permits.release(attempt)
-  cache.wake()
-  if (entry.attempt !== attempt) {
-    return
-  }
-  if (Exit.isFailure(exit)) {
-    cache.adjustForClockSetBack()
-  }
-  entry.attempt = undefined
-  const endedAt = cache.now()
-  // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
-  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
-  if (cache.listeners.size > 0) {
-    report(cache, entry, attempt, outcome)
-  }
-  const skew = cache.skew()
-  cache.fibers.fork(
-    NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
-      Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew })),
-      Effect.catchAllCause((cause) => giveUp(cache, entry, endedAt, cause))
+/** Ends an attempt, unless it has ended already: steps the schedule with its outcome, and settles the token. */
+const conclude = (
+  cache: Cache,
+  entry: Entry,
+  attempt: Attempt,
+  exit: Exit.Exit<AccessToken, IssueError>
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    cache.permits.release(attempt)
+    cache.wake()
+    if (entry.attempt !== attempt) {
+      return Effect.void
+    }
+    if (Exit.isFailure(exit)) {
+      cache.adjustForClockSetBack()
+    }
+    entry.attempt = undefined
+    const endedAt = cache.now()
+    // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
+    const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
+    if (cache.listeners.size > 0) {
+      report(cache, entry, attempt, outcome)
+    }
+    const skew = cache.skew()
+    return NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
+      Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew }))
     )
-  )
-}
+  }).pipe(Effect.catchAllCause((cause) => giveUp(cache, entry, cause)))
 
 const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPolicy.IssueOutcome): void =>
   cache.report({
@@ -239,8 +250,9 @@ const fail = (
  * Ends an attempt whose outcome caused a defect, for example in a logger, as one that failed, so that another one
  * follows.
  */
-const giveUp = (cache: Cache, entry: Entry, endedAt: number, cause: Cause.Cause<never>): Effect.Effect<void> => {
-  if (entry.state.attempt === "running") {
+const giveUp = (cache: Cache, entry: Entry, cause: Cause.Cause<never>): Effect.Effect<void> => {
+  if (entry.state.attempt === "running" && !Cause.isInterruptedOnly(cause)) {
+    const endedAt = cache.now()
     const error = new IssueError({ reason: "Defect" })
     const nextAttemptAt = endedAt + NextAttempt.retryAfter(entry)
     cache.update(entry, TokenState.failed(entry.state, error, nextAttemptAt, endedAt))

@@ -4,7 +4,6 @@ import type * as Fiber from "effect/Fiber"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type * as Tracer from "effect/Tracer"
 import type { AccessToken } from "../../IssuedToken.js"
-import type { IssueOutcome } from "../../RefreshPolicy.js"
 import type { TokenUnavailable } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import type { Timed } from "./deadlineQueue.js"
@@ -92,7 +91,7 @@ export interface Attempt {
   /** When the attempt started, on the monotonic clock. */
   readonly startedAtNanos: bigint
   /** The fiber of the attempt. `undefined` until it is forked. */
-  fiber: Fiber.RuntimeFiber<IssueOutcome> | undefined
+  fiber: Fiber.RuntimeFiber<void> | undefined
   /** Whether the attempt counts against the concurrency limit. Written by `permits.ts`. */
   holdsPermit: boolean
   /** Why the attempt started. It becomes `shared` if the attempt takes over a token. */

@@ -16,8 +16,8 @@ export const sleepSlice = (millis: number): Effect.Effect<void> =>
 
 /** Lets the event loop take a turn, so that a large batch of work does not hold up timers and sockets. */
 export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
-  const timer = setTimeout(() => resume(Effect.void), 0)
-  return Effect.sync(() => clearTimeout(timer))
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
 })
 
 /**
