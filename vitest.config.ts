@@ -36,8 +36,8 @@ const fast: ProjectConfig = {
 export default defineConfig({
   test: {
     // Only for what hangs: a machine that is busy with other work passes as well.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: ["default", missingParts()],
     poolOptions: {
       threads: { isolate: false, maxThreads: 2, minThreads: 1 },

@@ -12,6 +12,7 @@ import * as openid from "openid-client"
 import * as Api from "./support/bearerApi.js"
 import * as Probe from "./support/bearerProbe.js"
 import * as Issuer from "./support/issuer.js"
+import { until } from "./support/until.js"
 
 type Fetch = typeof globalThis.fetch
 
@@ -33,9 +34,6 @@ const setup = (answer: Parameters<typeof Api.serve>[0], options?: Omit<BearerCli
   })
 
 const tokens = (api: Server) => api.received.map(({ token }) => token)
-
-const until = (condition: () => boolean) =>
-  Effect.repeat(Effect.sleep("5 millis"), { until: condition }).pipe(Effect.timeout("5 seconds"), Effect.orDie)
 
 const text = (response: Promise<Response>) => Effect.promise(async () => (await response).text())
 

@@ -61,26 +61,22 @@ describe("TokenCache.layerLookup", () => {
     }).pipe(Effect.provide(TokenCache.layerLookup(tenants.lookup)))
   })
 
-  it.effect(
-    "10,000 first readers of one tenant: one lookup, one issue",
-    () => {
-      const tenants = lookupOf(hour)
-      return Effect.gen(function* () {
-        const tokens = yield* Effect.all(
-          Array.from({ length: 10_000 }, () => read("a")),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual(new Set(tokens), new Set(["token-1"]))
-        assert.deepStrictEqual(tenants.asked, ["a"])
-        assert.strictEqual(tenants.calls("a"), 1)
-      }).pipe(
-        Effect.provide(
-          TokenCache.layerLookup((name) => Effect.delay(tenants.lookup(name), 0), { readTimeout: "1 minute" })
-        )
+  it.effect("10,000 first readers of one tenant: one lookup, one issue", () => {
+    const tenants = lookupOf(hour)
+    return Effect.gen(function* () {
+      const tokens = yield* Effect.all(
+        Array.from({ length: 10_000 }, () => read("a")),
+        { concurrency: "unbounded" }
       )
-    },
-    20_000
-  )
+      assert.deepStrictEqual(new Set(tokens), new Set(["token-1"]))
+      assert.deepStrictEqual(tenants.asked, ["a"])
+      assert.strictEqual(tenants.calls("a"), 1)
+    }).pipe(
+      Effect.provide(
+        TokenCache.layerLookup((name) => Effect.delay(tenants.lookup(name), 0), { readTimeout: "1 minute" })
+      )
+    )
+  })
 
   it.effect("keeps tenants apart, and each warm", () => {
     const tenants = lookupOf(Issuer.succeed("1 hour"))

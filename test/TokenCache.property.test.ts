@@ -174,6 +174,6 @@ describe("any history", () => {
         }
       }).pipe(Effect.provide(TokenCache.layer({ line: { issue: issuer.issue, jitter } })))
     },
-    { fastCheck: { numRuns: 100 }, timeout: 120_000 }
+    { fastCheck: { numRuns: 100 } }
   )
 })

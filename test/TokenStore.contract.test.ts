@@ -17,7 +17,7 @@ type Make = Effect.Effect<TokenStore.Backend, TokenStore.StoreError, Scope.Scope
 
 const itKeeps = (make: () => Make, test: ReturnType<typeof itWith> = it) => {
   for (const [index, { name }] of tokenStoreContract(Effect.never).entries()) {
-    test(name, {}, async () => {
+    test(name, async () => {
       const { test } = tokenStoreContract(make())[index]!
       await Effect.runPromise(Effect.scoped(test))
     })

@@ -27,7 +27,7 @@ describe("the user of docs/fleet.md", () => {
 
   const backend = Effect.suspend(() => Effect.orDie(RedisBackend.make({ connection: url })))
 
-  itWithRedis("may do all that a store does, and is denied nothing of it", {}, async () => {
+  itWithRedis("may do all that a store does, and is denied nothing of it", async () => {
     await tokenStoreContract(backend).reduce(
       (before, { test }) => before.then(() => Effect.runPromise(Effect.scoped(test))),
       Promise.resolve()
@@ -46,7 +46,7 @@ describe("the user of docs/fleet.md", () => {
     ["CONFIG", "GET", "requirepass"],
     ["ACL", "WHOAMI"]
   ] as const) {
-    itWithRedis(`may not ${command.join(" ")}`, {}, async () => {
+    itWithRedis(`may not ${command.join(" ")}`, async () => {
       const redis = new Redis(url)
       const [name, ...args] = command
       const answer = await redis.call(name, ...args).catch((error: Error) => error.message)

@@ -63,24 +63,21 @@ const run = (test: Effect.Effect<void, unknown, Scope.Scope>) =>
   test.pipe(Effect.provide(quiet), Effect.scoped, Effect.runPromise)
 
 describe("a Redis that", () => {
-  itWithRedis(
-    "refuses connections: each issues its own; once it is there they have one token",
-    { timeout: 60_000 },
-    () =>
-      run(
-        Effect.gen(function* () {
-          const port = yield* freePort
-          const both = yield* pair(port)
-          assert.notStrictEqual(yield* token(both.one), yield* token(both.other))
-          assert.deepStrictEqual([yield* sharing(both.one), yield* sharing(both.other)], ["local", "local"])
-          yield* redis({ port })
-          yield* agreed(both)
-          assert.strictEqual(both.issuer.calls.length, 2)
-        })
-      )
+  itWithRedis("refuses connections: each issues its own; once it is there they have one token", () =>
+    run(
+      Effect.gen(function* () {
+        const port = yield* freePort
+        const both = yield* pair(port)
+        assert.notStrictEqual(yield* token(both.one), yield* token(both.other))
+        assert.deepStrictEqual([yield* sharing(both.one), yield* sharing(both.other)], ["local", "local"])
+        yield* redis({ port })
+        yield* agreed(both)
+        assert.strictEqual(both.issuer.calls.length, 2)
+      })
+    )
   )
 
-  itWithRedis("is read-only: the same, until it can be written", { timeout: 60_000 }, () =>
+  itWithRedis("is read-only: the same, until it can be written", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -95,7 +92,7 @@ describe("a Redis that", () => {
     )
   )
 
-  itWithRedis("is flushed: the next refresh is for both again", { timeout: 60_000 }, () =>
+  itWithRedis("is flushed: the next refresh is for both again", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -110,7 +107,7 @@ describe("a Redis that", () => {
     )
   )
 
-  itWithRedis("is started anew, empty: the same", { timeout: 60_000 }, () =>
+  itWithRedis("is started anew, empty: the same", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -127,7 +124,7 @@ describe("a Redis that", () => {
     )
   )
 
-  itWithRedis("is slow: they share a token all the same", { timeout: 60_000 }, () =>
+  itWithRedis("is slow: they share a token all the same", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -140,7 +137,7 @@ describe("a Redis that", () => {
     )
   )
 
-  itWithRedis("is slower than a command may take: each issues its own, in time", { timeout: 60_000 }, () =>
+  itWithRedis("is slower than a command may take: each issues its own, in time", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -158,7 +155,7 @@ describe("a Redis that", () => {
 })
 
 describe("TokenStoreRedis", () => {
-  itWithRedis("keeps apart what has another prefix", { timeout: 60_000 }, () =>
+  itWithRedis("keeps apart what has another prefix", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -171,32 +168,29 @@ describe("TokenStoreRedis", () => {
     )
   )
 
-  itWithRedis(
-    "holds no token, secret or client in clear, and nothing without end but secrets",
-    { timeout: 60_000 },
-    () =>
-      run(
-        Effect.gen(function* () {
-          const server = yield* redis()
-          const issuer = Issuer.scripted(Issuer.succeed("1 hour", "s3cr3t-token"))
-          const app = processWith(
-            { "s3cr3t-name": { ...issuer, identity: { client: "s3cr3t-client" } } },
-            TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
-          )
-          yield* during(app, (cache) => cache.token("s3cr3t-name"))
-          const keys = yield* askForTexts(server, "KEYS", "*")
-          assert.strictEqual(keys.length, 1)
-          const dump = [...keys, ...(yield* askForTexts(server, "HGETALL", keys[0]!))].join()
-          assert.notInclude(dump, "s3cr3t")
-          for (const part of dump.split(/[.,:]/)) {
-            assert.notInclude(Buffer.from(part, "base64url").toString(), "s3cr3t")
-          }
-          assert.isAbove(Number(yield* ask(server, "PTTL", keys[0]!)), 0)
-        })
-      )
+  itWithRedis("holds no token, secret or client in clear, and nothing without end but secrets", () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour", "s3cr3t-token"))
+        const app = processWith(
+          { "s3cr3t-name": { ...issuer, identity: { client: "s3cr3t-client" } } },
+          TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
+        )
+        yield* during(app, (cache) => cache.token("s3cr3t-name"))
+        const keys = yield* askForTexts(server, "KEYS", "*")
+        assert.strictEqual(keys.length, 1)
+        const dump = [...keys, ...(yield* askForTexts(server, "HGETALL", keys[0]!))].join()
+        assert.notInclude(dump, "s3cr3t")
+        for (const part of dump.split(/[.,:]/)) {
+          assert.notInclude(Buffer.from(part, "base64url").toString(), "s3cr3t")
+        }
+        assert.isAbove(Number(yield* ask(server, "PTTL", keys[0]!)), 0)
+      })
+    )
   )
 
-  itWithRedis("is waited for by many tokens without a word", { timeout: 60_000 }, () =>
+  itWithRedis("is waited for by many tokens without a word", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()
@@ -211,14 +205,16 @@ describe("TokenStoreRedis", () => {
           TokenStoreRedis.layer({ connection: server.url, encryption: [key] })
         )
         yield* Effect.forEach(names, cache.token, { concurrency: "unbounded" })
-        const statuses = yield* cache.statuses
-        assert.isTrue(statuses.every(({ sharing }) => sharing === "shared"))
+        // Where the machine is too busy for Redis to answer in time, a token is shared later.
+        yield* Effect.repeat(Effect.delay(cache.statuses, "20 millis"), {
+          until: (statuses) => statuses.every(({ sharing }) => sharing === "shared")
+        })
         assert.deepStrictEqual(warnings, [])
       })
     )
   )
 
-  itWithRedis("leaves no connection behind", { timeout: 60_000 }, () =>
+  itWithRedis("leaves no connection behind", () =>
     run(
       Effect.gen(function* () {
         const server = yield* redis()

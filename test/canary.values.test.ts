@@ -184,7 +184,7 @@ const exposeOn = (store: Layer.Layer<TokenStore.TokenStore, unknown>) => {
 const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => test.pipe(Effect.scoped, Effect.runPromise)
 
 describe("no secret is in any public value, inspected to the end with what is hidden,", () => {
-  it("nor in a file of the store", { timeout: 120_000 }, () =>
+  it("nor in a file of the store", () =>
     run(
       Effect.gen(function* () {
         const directory = yield* Effect.acquireRelease(
@@ -199,10 +199,9 @@ describe("no secret is in any public value, inspected to the end with what is hi
         assert.isAtLeast(files.length, names.length)
         assert.deepStrictEqual(found(secrets, [...shown, ...files]), [])
       })
-    )
-  )
+    ))
 
-  itWith("redis-server")("nor in what MONITOR shows of Redis", { timeout: 120_000 }, () =>
+  itWith("redis-server")("nor in what MONITOR shows of Redis", () =>
     run(
       Effect.gen(function* () {
         const server = yield* Effect.acquireRelease(

@@ -92,11 +92,11 @@ const undocumented = (files: ReadonlyArray<string>, host?: ts.CompilerHost): Rea
 }
 
 describe("every public name, option and field", () => {
-  it("has a comment of its own, which is a sentence", { timeout: 60_000 }, () => {
+  it("has a comment of its own, which is a sentence", () => {
     assert.deepStrictEqual(undocumented(modules), [])
   })
 
-  it("is missed where it is absent or a fragment", { timeout: 60_000 }, () => {
+  it("is missed where it is absent or a fragment", () => {
     const file = `${root}test/undocumented.ts`
     const code = `
       /** Says what a thing is made of. */

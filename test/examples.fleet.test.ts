@@ -38,42 +38,37 @@ const numbers = (stdout: string) => {
 }
 
 describe("npm run example:fleet", () => {
-  itWithRedis(
-    "loses one issue with the process that is killed, fails no read, and leaves nothing behind",
-    { timeout: 150_000 },
-    async () => {
-      const mark = randomUUID()
-      const { code, stderr, stdout } = await runProcess("examples/fleet.ts", {
-        args: ["--seconds", "14"],
-        env: { FLEET: mark },
-        timeout: 140_000
-      })
-      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-      assert.notMatch(stdout, controlCharacters)
-      const start = stdout.slice(0, stdout.indexOf("all have one"))
-      assert.lengthOf(start.match(/token 1, issued here, shared/g) ?? [], 1)
-      assert.lengthOf(start.match(/token 1, taken over, shared/g) ?? [], 4)
-      const [, victim = ""] = /(bot-\d) is killed \(SIGKILL\) while it issues/.exec(stdout) ?? []
-      const afterwards = stdout.slice(stdout.indexOf("is killed"))
-      assert.match(afterwards, /bot-\d {2}token \d+, issued here, shared/)
-      assert.match(afterwards, /bot-\d {2}token \d+, taken over, shared/)
-      assert.notMatch(afterwards, new RegExp(`s {2}${victim} `))
-      assert.include(stdout, `one of them lost with ${victim}`)
-      const { failedReads, issues, reads, tokens, without } = numbers(stdout)
-      assert.strictEqual(issues, tokens + 1)
-      assert.isAbove(without, issues)
-      assert.isAbove(reads, 1000)
-      assert.strictEqual(failedReads, 0)
-      // The v2.1 tokens and the assertions look like JWTs.
-      assert.notInclude(stdout, "eyJ")
-      assert.deepStrictEqual(processesWith(mark), [])
-      assert.isTrue(await isRefused(Number(/^redis-server on port (\d+)/.exec(stdout)?.[1])))
-    }
-  )
-
-  itWithRedis("ends on Ctrl-C with its summary and 0, and leaves nothing behind", { timeout: 90_000 }, async () => {
+  itWithRedis("loses one issue with the process that is killed, fails no read, and leaves nothing behind", async () => {
     const mark = randomUUID()
-    const { child, ended, shows } = startProcess("examples/fleet.ts", { env: { FLEET: mark }, timeout: 80_000 })
+    const { code, stderr, stdout } = await runProcess("examples/fleet.ts", {
+      args: ["--seconds", "14"],
+      env: { FLEET: mark }
+    })
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+    assert.notMatch(stdout, controlCharacters)
+    const start = stdout.slice(0, stdout.indexOf("all have one"))
+    assert.lengthOf(start.match(/token 1, issued here, shared/g) ?? [], 1)
+    assert.lengthOf(start.match(/token 1, taken over, shared/g) ?? [], 4)
+    const [, victim = ""] = /(bot-\d) is killed \(SIGKILL\) while it issues/.exec(stdout) ?? []
+    const afterwards = stdout.slice(stdout.indexOf("is killed"))
+    assert.match(afterwards, /bot-\d {2}token \d+, issued here, shared/)
+    assert.match(afterwards, /bot-\d {2}token \d+, taken over, shared/)
+    assert.notMatch(afterwards, new RegExp(`s {2}${victim} `))
+    assert.include(stdout, `one of them lost with ${victim}`)
+    const { failedReads, issues, reads, tokens, without } = numbers(stdout)
+    assert.strictEqual(issues, tokens + 1)
+    assert.isAbove(without, issues)
+    assert.isAbove(reads, 1000)
+    assert.strictEqual(failedReads, 0)
+    // The v2.1 tokens and the assertions look like JWTs.
+    assert.notInclude(stdout, "eyJ")
+    assert.deepStrictEqual(processesWith(mark), [])
+    assert.isTrue(await isRefused(Number(/^redis-server on port (\d+)/.exec(stdout)?.[1])))
+  })
+
+  itWithRedis("ends on Ctrl-C with its summary and 0, and leaves nothing behind", async () => {
+    const mark = randomUUID()
+    const { child, ended, shows } = startProcess("examples/fleet.ts", { env: { FLEET: mark } })
     await shows("issued here")
     child.kill("SIGINT")
     const { code, stdout } = await ended
@@ -82,16 +77,16 @@ describe("npm run example:fleet", () => {
     assert.deepStrictEqual(processesWith(mark), [])
   })
 
-  it("says in one line that redis-server is not installed, and exits with 1", { timeout: 60_000 }, async () => {
-    const { code, stderr, stdout } = await runProcess("examples/fleet.ts", { env: { PATH: "" }, timeout: 50_000 })
+  it("says in one line that redis-server is not installed, and exits with 1", async () => {
+    const { code, stderr, stdout } = await runProcess("examples/fleet.ts", { env: { PATH: "" } })
     assert.deepStrictEqual(
       { code, stderr, stdout },
       { code: 1, stderr: "redis-server cannot be started: is it installed?\n", stdout: "" }
     )
   })
 
-  it("refuses seconds that are no number, and exits with 1", { timeout: 60_000 }, async () => {
-    const { code, stderr } = await runProcess("examples/fleet.ts", { args: ["--seconds", "soon"], timeout: 50_000 })
+  it("refuses seconds that are no number, and exits with 1", async () => {
+    const { code, stderr } = await runProcess("examples/fleet.ts", { args: ["--seconds", "soon"] })
     assert.strictEqual(code, 1)
     assert.match(stderr, /^--seconds takes a number[^\n]*\n$/)
   })

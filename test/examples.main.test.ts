@@ -21,23 +21,32 @@ const recordAnswers = `data:text/javascript,${encodeURIComponent(`
 `)}`
 
 const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  startProcess("examples/main.ts", { args, env, nodeOptions: ["--import", recordAnswers], timeout: 60_000 })
+  startProcess("examples/main.ts", { args, env, nodeOptions: ["--import", recordAnswers] })
 
 const tokensIn = (answers: string) => Array.from(answers.matchAll(/"access_token":"([^"]+)"/g), ([, token]) => token!)
 
 describe("examples/main.ts at the emulator", () => {
-  it("recovers from a refused token and from an outage, and shows no token", { timeout: 70_000 }, async () => {
-    const { code, stdout, stderr, aside } = await start(["--seconds", "8"]).ended
+  it("keeps its tokens warm through a revocation and an outage, and shows no token", async () => {
+    const { code, stdout, stderr, aside } = await start(["--seconds", "12"]).ended
     assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
     assert.notMatch(stdout, controlCharacters)
-    assert.match(stdout, /^NAME +STATE +LIFETIME +EXPIRES +REFRESH +READS +LAST RESULT$/m)
-    assert.match(stdout, /^v2\.1 +refused by the API: a new one is issued$/m)
-    assert.match(stdout, /^v2\.1 +issued #2, expires in 3s: recovered$/m)
-    assert.match(stdout, /^v2\.1 +pushed a message$/m)
-    assert.match(stdout, /^stateless +failed: issuer answered 503$/m)
-    assert.match(stdout, /^stateless +expired/m)
-    assert.match(stdout, /^stateless +issued #\d+, expires in 3s: recovered$/m)
-    assert.match(stdout, /\n[1-9] recovered from .*\n\d+ issued, \d+ failed, \d+ pushed, \d+ not pushed\n$/)
+    for (const part of [
+      /^LINE emulator at http:\/\/127\.0\.0\.1:\d+/m,
+      /^status page at http:\/\/127\.0\.0\.1:\d+$/m,
+      /^NAME +STATE +LIFETIME +EXPIRES +REFRESH +READS +LAST RESULT$/m,
+      /^stateless +\* ready +\[[=|-]{20}\]/m,
+      /^v2\.1 +refused by the API: a new one is issued$/m,
+      /^v2\.1 +issued #\d+, expires in [1-4]s: recovered$/m,
+      /^v2\.1 +pushed a message$/m,
+      /^stateless +failed: issuer answered 503$/m,
+      /^stateless +expired: readers have to wait$/m,
+      /^stateless +issued #\d+, expires in [1-4]s: recovered$/m,
+      /\n[1-9] recovered from .*\n\d+ issued, \d+ failed, \d+ pushed, \d+ not pushed\n$/
+    ]) {
+      assert.match(stdout, part)
+    }
+    const afterOutage = stdout.slice(stdout.indexOf("token endpoints are back"))
+    assert.match(afterOutage, /^(stateless|v2\.1) +pushed a message$/m)
     const tokens = tokensIn(aside)
     assert.isAtLeast(tokens.length, 5)
     for (const secret of [...tokens, lineChannelSecret]) {
@@ -45,7 +54,7 @@ describe("examples/main.ts at the emulator", () => {
     }
   })
 
-  it("ends promptly with 0 on SIGTERM", { timeout: 70_000 }, async () => {
+  it("ends promptly with 0 on SIGTERM", async () => {
     const startedAt = performance.now()
     const { child, ended, shows } = start([])
     await shows("pushed a message")
@@ -58,7 +67,7 @@ describe("examples/main.ts at the emulator", () => {
     assert.match(stdout, /not pushed\n$/)
   })
 
-  it("ends with 0 and without a word when nobody reads any more", { timeout: 70_000 }, async () => {
+  it("ends with 0 and without a word when nobody reads any more", async () => {
     const { child, ended, shows } = start([])
     await shows("NAME")
     child.stdout.destroy()
@@ -111,13 +120,12 @@ describe("examples/main.ts at LINE", () => {
         for (const secret of [...secrets, ...tokens.map(({ token }) => token)]) {
           assert.notInclude(stdout, secret)
         }
-      }).pipe(Effect.provide(LineEmulator.layer())),
-    70_000
+      }).pipe(Effect.provide(LineEmulator.layer()))
   )
 })
 
 describe("examples/main.ts refuses", () => {
-  it("what it does not understand, in one line and with 1", { timeout: 70_000 }, async () => {
+  it("what it does not understand, in one line and with 1", async () => {
     const { code, stderr, stdout } = await start(["--seconds", "0"]).ended
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: "" })
     assert.match(stderr, /^--seconds takes a number of more than 0[^\n]+\n$/)

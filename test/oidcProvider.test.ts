@@ -179,40 +179,37 @@ describe("a JWT bearer grant", () => {
 })
 
 describe("over time", () => {
-  it.scopedLive(
-    "tokens of 2 seconds stay warm for 30 seconds under 200 reads a second",
-    () =>
-      Effect.gen(function* () {
-        const { grants, isActive, issuer, setLifetime } = yield* OidcProvider
-        yield* setLifetime(2)
-        const api = OAuth2.clientCredentials({
-          server: issuer,
-          ...basic,
-          refreshBefore: "1 second",
-          retryAfter: "1 second",
-          jitter: 0
-        })
-        const seen = new Set<string>()
-        const reader = read.pipe(
-          Effect.tap((token) => (seen.has(token) ? Effect.void : isActive(token).pipe(Effect.map(assert.isTrue)))),
-          Effect.tap((token) => Effect.sync(() => seen.add(token))),
-          Effect.repeat(Schedule.addDelay(Schedule.recurs(599), () => "50 millis"))
+  it.scopedLive("tokens of 2 seconds stay warm for 15 seconds under 200 reads a second", () =>
+    Effect.gen(function* () {
+      const { grants, isActive, issuer, setLifetime } = yield* OidcProvider
+      yield* setLifetime(2)
+      const api = OAuth2.clientCredentials({
+        server: issuer,
+        ...basic,
+        refreshBefore: "1 second",
+        retryAfter: "1 second",
+        jitter: 0
+      })
+      const seen = new Set<string>()
+      const reader = read.pipe(
+        Effect.tap((token) => (seen.has(token) ? Effect.void : isActive(token).pipe(Effect.map(assert.isTrue)))),
+        Effect.tap((token) => Effect.sync(() => seen.add(token))),
+        Effect.repeat(Schedule.addDelay(Schedule.recurs(299), () => "50 millis"))
+      )
+      const cold = yield* Effect.gen(function* () {
+        const expired = TokenCache.events.pipe(
+          Stream.filter(({ _tag }) => _tag === "Expired"),
+          Stream.runCount
         )
-        const cold = yield* Effect.gen(function* () {
-          const expired = TokenCache.events.pipe(
-            Stream.filter(({ _tag }) => _tag === "Expired"),
-            Stream.runCount
-          )
-          const counting = yield* Effect.fork(expired)
-          yield* Effect.all(Effect.replicate(reader, 10), { concurrency: "unbounded", discard: true })
-          return counting
-        }).pipe(Effect.provide(TokenCache.layer({ api })), Effect.flatMap(Fiber.join))
-        assert.isTrue(seen.size >= 15, `${seen.size} tokens`)
-        // A machine may stand still for a second; one that does so again and again has other troubles.
-        assert.isTrue(cold < 5, `${cold} tokens ran out`)
-        assert.isTrue(grants.every(({ outcome }) => outcome === "success"))
-      }).pipe(Effect.provide(OidcProvider.layer), Effect.provide(NodeHttpClient.layerUndici)),
-    120_000
+        const counting = yield* Effect.fork(expired)
+        yield* Effect.all(Effect.replicate(reader, 10), { concurrency: "unbounded", discard: true })
+        return counting
+      }).pipe(Effect.provide(TokenCache.layer({ api })), Effect.flatMap(Fiber.join))
+      assert.isTrue(seen.size >= 7, `${seen.size} tokens`)
+      // A machine may stand still for a second; one that does so again and again has other troubles.
+      assert.isTrue(cold < seen.size / 3, `${cold} of ${seen.size} tokens ran out`)
+      assert.isTrue(grants.every(({ outcome }) => outcome === "success"))
+    }).pipe(Effect.provide(OidcProvider.layer), Effect.provide(NodeHttpClient.layerUndici))
   )
 
   it.scopedLive("a token that is revoked at the server costs one issue for 50 answers of 401", () =>
@@ -241,41 +238,38 @@ describe("over time", () => {
     }).pipe(Effect.provide(OidcProvider.layer), Effect.provide(NodeHttpClient.layerUndici))
   )
 
-  it.scopedLive(
-    "rotation survives 100 rotations with readers all the while",
-    () =>
-      Effect.gen(function* () {
-        const { grants, isActive, issuer, login } = yield* OidcProvider
-        const stored = [yield* login]
-        const api = OAuth2.refreshToken({
-          server: issuer,
-          ...web,
-          refreshToken: Effect.sync(() => stored.at(-1) ?? ""),
-          persist: (token) => Effect.sync(() => stored.push(Redacted.value(token)))
-        })
-        yield* Effect.gen(function* () {
-          const seen = new Set([yield* read])
-          const readers = yield* read.pipe(
-            Effect.tap((token) => Effect.sync(() => seen.add(token))),
-            Effect.zipLeft(Effect.sleep("5 millis")),
-            Effect.forever,
-            Effect.replicate(20),
-            (readers) => Effect.all(readers, { concurrency: "unbounded", discard: true }),
-            Effect.fork
-          )
-          yield* Effect.replicateEffect(TokenCache.refresh("api"), 99, { discard: true })
-          assert.isTrue(yield* isActive(yield* read))
-          // A reader that had failed would have ended them all.
-          assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(readers)))
-          assert.isTrue(seen.size > 1)
-        }).pipe(Effect.provide(TokenCache.layer({ api })))
-        assert.deepStrictEqual([stored.length, new Set(stored).size], [101, 101])
-        assert.deepStrictEqual(
-          grants.map(({ outcome, parameters }) => [outcome, parameters.refresh_token]),
-          stored.slice(0, -1).map((token) => ["success", token])
+  it.scopedLive("rotation survives 100 rotations with readers all the while", () =>
+    Effect.gen(function* () {
+      const { grants, isActive, issuer, login } = yield* OidcProvider
+      const stored = [yield* login]
+      const api = OAuth2.refreshToken({
+        server: issuer,
+        ...web,
+        refreshToken: Effect.sync(() => stored.at(-1) ?? ""),
+        persist: (token) => Effect.sync(() => stored.push(Redacted.value(token)))
+      })
+      yield* Effect.gen(function* () {
+        const seen = new Set([yield* read])
+        const readers = yield* read.pipe(
+          Effect.tap((token) => Effect.sync(() => seen.add(token))),
+          Effect.zipLeft(Effect.sleep("5 millis")),
+          Effect.forever,
+          Effect.replicate(20),
+          (readers) => Effect.all(readers, { concurrency: "unbounded", discard: true }),
+          Effect.fork
         )
-      }).pipe(Effect.provide(OidcProvider.layer), Effect.provide(NodeHttpClient.layerUndici)),
-    60_000
+        yield* Effect.replicateEffect(TokenCache.refresh("api"), 99, { discard: true })
+        assert.isTrue(yield* isActive(yield* read))
+        // A reader that had failed would have ended them all.
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(readers)))
+        assert.isTrue(seen.size > 1)
+      }).pipe(Effect.provide(TokenCache.layer({ api })))
+      assert.deepStrictEqual([stored.length, new Set(stored).size], [101, 101])
+      assert.deepStrictEqual(
+        grants.map(({ outcome, parameters }) => [outcome, parameters.refresh_token]),
+        stored.slice(0, -1).map((token) => ["success", token])
+      )
+    }).pipe(Effect.provide(OidcProvider.layer), Effect.provide(NodeHttpClient.layerUndici))
   )
 
   it.scopedLive("a refresh token that is used already is refused, with all that came of the login", () =>

@@ -6,10 +6,10 @@ describe("the recipe opentelemetry", () => {
   let stdout = ""
 
   beforeAll(async () => {
-    const result = await runProcess("examples/opentelemetry.ts", { timeout: 30_000 })
+    const result = await runProcess("examples/opentelemetry.ts")
     assert.deepStrictEqual({ code: result.code, stderr: result.stderr }, { code: 0, stderr: "" })
     stdout = result.stdout
-  }, 40_000)
+  })
 
   it("has less than 60 lines", () => {
     const text = readFileSync(new URL("../examples/opentelemetry.ts", import.meta.url), "utf8")

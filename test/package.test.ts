@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const text = (file: string) => readFile(join(root, file), "utf8")
 
 const run = async (directory: string, program: string, ...args: ReadonlyArray<string>): Promise<string> => {
-  const { stdout } = await promisify(execFile)(program, args, { cwd: directory, timeout: 120_000 })
+  const { stdout } = await promisify(execFile)(program, args, { cwd: directory })
   return stdout
 }
 
@@ -37,7 +37,7 @@ const apps = {
   }
 }
 
-describe("the packed package", { timeout: 120_000 }, () => {
+describe("the packed package", () => {
   let temporary = ""
   let tarball = ""
 
@@ -52,7 +52,7 @@ describe("the packed package", { timeout: 120_000 }, () => {
     await symlink(join(root, "node_modules"), join(copy, "node_modules"))
     await run(copy, "npm", "pack", "--pack-destination", temporary)
     tarball = join(temporary, `effect-token-cache-${JSON.parse(await text("package.json")).version}.tgz`)
-  }, 120_000)
+  })
 
   afterAll(() => rm(temporary, { recursive: true, force: true }))
 

@@ -3,7 +3,8 @@ import { Cause, Effect, Exit, Logger, LogLevel, Metric, Redacted } from "effect"
 import { LineChannel, LineMessaging, TokenCache } from "effect-token-cache"
 import { fastClock } from "../support/fastClock.js"
 
-// An app that prints whatever it gets hold of, at Trace, while its issuer misbehaves; its own end is a failure.
+// An app that prints whatever it gets hold of, at Trace, while its issuer misbehaves, until its stdin ends; its own end
+// is a failure.
 const Tokens = TokenCache.layer({
   stateless: LineChannel.statelessFromConfig,
   statelessJwt: LineChannel.statelessJwtFromConfig,
@@ -37,9 +38,10 @@ const round = Effect.gen(function* () {
 })
 
 Effect.gen(function* () {
-  for (let rounds = 0; rounds < Number(process.env.ROUNDS); rounds++) {
-    yield* round
-  }
+  const stdinEnds = Effect.async<void>((resume) => {
+    process.stdin.resume().once("end", () => resume(Effect.void))
+  })
+  yield* Effect.raceFirst(Effect.forever(round), stdinEnds)
   console.log(Redacted.make("done"))
   return yield* Effect.flatMap(TokenCache.token("nobody"), Effect.log)
 }).pipe(
@@ -47,6 +49,6 @@ Effect.gen(function* () {
   Effect.provide(NodeHttpClient.layerUndici),
   Effect.provide(Logger.add(Logger.jsonLogger.pipe(Logger.withConsoleError))),
   Logger.withMinimumLogLevel(LogLevel.All),
-  Effect.withClock(fastClock(50)),
+  Effect.withClock(fastClock(20)),
   NodeRuntime.runMain
 )

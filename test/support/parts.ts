@@ -1,4 +1,4 @@
-import { it, type TestOptions } from "vitest"
+import { it } from "vitest"
 import { getCurrentSuite } from "vitest/suite"
 import { find, type Part } from "./programs.js"
 
@@ -15,9 +15,9 @@ declare module "vitest" {
  */
 export const itWith = (program: Part) => {
   const isInstalled = find(program) !== undefined
-  return (name: string, options: TestOptions, test: () => Promise<void>) => {
+  return (name: string, test: () => Promise<void>) => {
     if (isInstalled) {
-      it(name, options, test)
+      it(name, test)
     } else if (process.env.REQUIRE_PARTS) {
       it(name, () => {
         throw new Error(`${program} is not installed, and REQUIRE_PARTS is set`)

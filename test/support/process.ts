@@ -10,8 +10,6 @@ export interface ProcessOptions {
   readonly args?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
   readonly nodeOptions?: ReadonlyArray<string>
-  /** In milliseconds. Default: 50 seconds, for what hangs. */
-  readonly timeout?: number
   /** What the process is started with, for example `faketime`. */
   readonly wrapper?: ReadonlyArray<string>
 }
@@ -25,10 +23,13 @@ export interface Ended {
   readonly aside: string
 }
 
+/** In milliseconds: a little less than a test may take, so that what a process that hangs has written is seen. */
+const hangs = 170_000
+
 /** Starts a program of `setup/bundles.ts`, by the name of its source, in a Node process of its own. */
 export const startProcess = (
   file: string,
-  { args = [], env = {}, nodeOptions = [], timeout = 50_000, wrapper = [] }: ProcessOptions = {}
+  { args = [], env = {}, nodeOptions = [], wrapper = [] }: ProcessOptions = {}
 ) => {
   const bundle = join(inject("bundles"), file.replace(/\.ts$/, ".js"))
   const [program = process.execPath, ...rest] = [...wrapper, process.execPath, ...nodeOptions, bundle, ...args]
@@ -47,7 +48,7 @@ export const startProcess = (
       output[name] += chunk
     })
   }
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeout)
+  const timer = setTimeout(() => child.kill("SIGKILL"), hangs)
   const ended = new Promise<Ended>((resolve) =>
     child.on("close", (code, signal) => {
       clearTimeout(timer)
