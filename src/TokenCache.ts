@@ -4,16 +4,21 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as IssuedToken from "./IssuedToken.js"
+import type * as IssuedToken from "./IssuedToken.js"
 import type { TokenCacheService } from "./internal/cache/service.js"
-import * as Telemetry from "./internal/cache/telemetry.js"
-import type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
+import type {
+  AnySource,
+  LookupOptions,
+  NoExcess,
+  SourceContext,
+  SourceError,
+  TokenCacheOptions
+} from "./internal/layer.js"
 import * as Cache from "./internal/layer.js"
 import type { InvalidOptions, TokenUnavailable } from "./TokenError.js"
 import type * as TokenSource from "./TokenSource.js"
@@ -21,23 +26,6 @@ import type { TokenEvent, TokenStatus } from "./TokenStatus.js"
 
 export type { TokenCacheService } from "./internal/cache/service.js"
 export type { AnySource, LookupOptions, TokenCacheOptions } from "./internal/layer.js"
-
-/** The errors that the making of a source can fail with. */
-type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
-
-/** The services that the making of a source and the issuing of its tokens need. */
-type SourceContext<S> = S extends Effect.Effect<infer A, infer _E, infer R> ? R | IssueContext<A> : IssueContext<S>
-
-type IssueContext<S> = S extends TokenSource.TokenSource<infer _E, infer R> ? R : never
-
-/**
- * Makes the compiler reject unknown options again: it does not check for them where it infers each source by itself.
- */
-type NoExcess<S> = {
-  readonly [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer _R>
-    ? S[K]
-    : S[K] & { readonly [X in Exclude<keyof S[K], keyof TokenSource.TokenSource>]: never }
-}
 
 /**
  * Keeps named access tokens warm. Provide one of its layers once, at the edge of your app, and read a token with
@@ -145,18 +133,7 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
    * as they are.
    */
   static layerTest(tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>): Layer.Layer<TokenCache> {
-    const sources = Object.entries(tokens).map(([name, accessToken]) => [
-      name,
-      { issue: Effect.succeed(IssuedToken.make({ accessToken, expiresIn: Duration.infinity })) }
-    ])
-    return Layer.map(
-      Layer.orDie(TokenCache.layer(Object.fromEntries(sources) as FixedSources, { prefetch: "sync" })),
-      (context) => {
-        const service = Context.get(context, TokenCache)
-        const fixed = { ...service, invalidate: () => Effect.void, unauthorized: () => Effect.void }
-        return Context.make(TokenCache, Telemetry.attach(fixed, service[Telemetry.key]))
-      }
-    )
+    return Layer.scoped(TokenCache, Effect.orDie(Cache.makeFixed(tokens)))
   }
 
   /**
@@ -280,5 +257,3 @@ export class TokenCache extends /* @__PURE__ */ Context.Tag("effect-token-cache/
     Effect.map(TokenCache, (cache) => cache.events)
   )
 }
-
-type FixedSources = Readonly<Record<string, TokenSource.TokenSource>>

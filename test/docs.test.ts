@@ -239,6 +239,18 @@ describe("the documentation", () => {
     }
   })
 
+  it("has npm scripts that there are", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    const named = pages.flatMap((file) =>
+      Array.from(readFileSync(join(root, file), "utf8").matchAll(/npm run ([\w:]+)/g), ([, script = ""]) => script)
+    )
+    assert.isAtLeast(named.length, 5)
+    assert.deepStrictEqual(
+      named.filter((script) => scripts[script] === undefined),
+      []
+    )
+  })
+
   it("has examples that compile", () => {
     const all = [...files("src", ".ts"), ...files("docs", ".md"), "README.md"].flatMap(examples)
     assert.isTrue(all.length >= 10, `${all.length} examples`)

@@ -2,7 +2,9 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as IssuedToken from "../IssuedToken.js"
 import type { InvalidOptions } from "../TokenError.js"
 import type * as TokenSource from "../TokenSource.js"
 import { TokenStore } from "../TokenStore.js"
@@ -13,6 +15,7 @@ import * as RefreshLoop from "./cache/refreshLoop.js"
 import * as Service from "./cache/service.js"
 import * as Sharing from "./cache/sharing.js"
 import * as Source from "./cache/source.js"
+import * as Telemetry from "./cache/telemetry.js"
 import * as Tenants from "./cache/tenants.js"
 import { invalidCount, invalidDuration } from "./options.js"
 import * as SharedTokens from "./sharing/sharedToken.js"
@@ -78,6 +81,24 @@ export type AnySource =
   | TokenSource.TokenSource<unknown, unknown>
   | Effect.Effect<TokenSource.TokenSource<unknown, unknown>, unknown, unknown>
 
+/** The errors that the making of a source can fail with. */
+export type SourceError<S> = S extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+
+/** The services that the making of a source and the issuing of its tokens need. */
+export type SourceContext<S> =
+  S extends Effect.Effect<infer A, infer _E, infer R> ? R | IssueContext<A> : IssueContext<S>
+
+type IssueContext<S> = S extends TokenSource.TokenSource<infer _E, infer R> ? R : never
+
+/**
+ * Makes the compiler reject unknown options again: it does not check for them where it infers each source by itself.
+ */
+export type NoExcess<S> = {
+  readonly [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer _R>
+    ? S[K]
+    : S[K] & { readonly [X in Exclude<keyof S[K], keyof TokenSource.TokenSource>]: never }
+}
+
 /** Makes a cache of the tokens of these sources, by their names. */
 export const make = (
   sources: Readonly<Record<string, AnySource>>,
@@ -122,6 +143,22 @@ export const makeLookup = <E1, R1, E, R>(
     yield* Effect.addFinalizer(() => Effect.sync(tenants.close))
     return Service.make(cache, tenants)
   })
+
+/** Makes a cache of tokens that stay as they are, whatever is reported about them. */
+export const makeFixed = (
+  tokens: Readonly<Record<string, string | Redacted.Redacted<string>>>
+): Effect.Effect<Service.TokenCacheService, unknown, Scope.Scope> => {
+  const sources = Object.entries(tokens).map(([name, accessToken]): [string, TokenSource.TokenSource] => [
+    name,
+    { issue: Effect.succeed(IssuedToken.make({ accessToken, expiresIn: Duration.infinity })) }
+  ])
+  // These sources need nothing but the scope of the cache.
+  const made = make(Object.fromEntries(sources), { prefetch: "sync" }) as ReturnType<typeof makeFixed>
+  return Effect.map(made, (service) => {
+    const fixed = { ...service, invalidate: () => Effect.void, unauthorized: () => Effect.void }
+    return Telemetry.attach(fixed, service[Telemetry.key])
+  })
+}
 
 /** Makes an empty cache, which keeps warm what is added to it until the scope closes. */
 const open = (options: Cache.Options): Effect.Effect<Cache.Cache, never, Scope.Scope> =>
