@@ -16,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import * as BearerClient from "./BearerClient.js"
 import * as HttpExchange from "./internal/http/exchange.js"
 import * as IssuerError from "./internal/http/issuerError.js"
+import type { Redirected } from "./internal/http/redirects.js"
 import * as LineApi from "./internal/line/api.js"
 import * as LineConfig from "./internal/line/config.js"
 import * as LineMessage from "./internal/line/message.js"
@@ -164,10 +165,13 @@ const attempt = (
   )
 
 const transportError = (
-  error: HttpClientError.HttpClientError,
+  error: HttpClientError.HttpClientError | Redirected,
   url: string,
   retryKey: string
 ): LinePush.PushError | TokenUnavailable => {
+  if (error._tag === "Redirected" || Predicate.isTagged(error.cause, "Redirected")) {
+    return new LinePush.PushError({ reason: "InvalidResponse", message: "LINE answered with a redirect", retryKey })
+  }
   if (isTokenUnavailable(error.cause)) {
     return error.cause
   }

@@ -194,16 +194,13 @@ describe("BearerClient.make", () => {
   })
 
   describe("with other combinators", () => {
-    const redirecting = (options: {
-      readonly inside?: (client: HttpClient.HttpClient) => HttpClient.HttpClient
-      readonly outside?: (client: HttpClient.HttpClient) => HttpClient.HttpClient
-    }) =>
+    const redirecting = (options: { readonly outside?: (client: HttpClient.HttpClient) => HttpClient.HttpClient }) =>
       Effect.gen(function* () {
         const other = yield* Api.serve(() => ({ status: 200, body: "landed" }))
-        const { api, client } = yield* setup(
-          ({ path }) => ({ status: 302, headers: { location: path === "/away" ? other.url : "/away" } }),
-          options
-        )
+        const { api, client } = yield* setup(({ path }) => ({
+          status: 302,
+          headers: { location: path === "/away" ? other.url : "/away" }
+        }))
         const body = yield* text((options.outside?.(client) ?? client).get(`${api.url}/start`))
         assert.strictEqual(body, "landed")
         return { here: tokens(api), there: tokens(other) }
@@ -218,14 +215,26 @@ describe("BearerClient.make", () => {
       }).pipe(provide(hourly()))
     )
 
-    it.scopedLive("followRedirects inside: the token goes along to another origin", () =>
-      Effect.gen(function* () {
-        assert.deepStrictEqual(yield* redirecting({ inside: HttpClient.followRedirects() }), {
-          here: ["token-1", "token-1"],
-          there: ["token-1"]
-        })
-      }).pipe(provide(hourly()))
-    )
+    for (const isTracing of [true, false]) {
+      it.scopedLive(
+        `followRedirects inside, ${isTracing ? "traced" : "not traced"}: the token stays at its origin`,
+        () =>
+          Effect.gen(function* () {
+            const other = yield* Api.serve(() => Api.ok)
+            const { api, client } = yield* setup(
+              ({ path }) => ({ status: 302, headers: { location: path === "/away" ? other.url : "/away" } }),
+              { inside: HttpClient.followRedirects() }
+            )
+            const error = yield* Effect.flip(client.get(`${api.url}/start`))
+            assert.deepInclude(error, { _tag: "RequestError", reason: "InvalidUrl" })
+            assert.include(error.message, "a redirect leads to an origin that does not get the token")
+            assert.deepStrictEqual(
+              { here: tokens(api), there: other.received },
+              { here: ["token-1", "token-1"], there: [] }
+            )
+          }).pipe(Effect.withTracerEnabled(isTracing), provide(hourly()))
+      )
+    }
 
     it.scopedLive("filterStatusOk outside: it sees the second answer", () =>
       Effect.gen(function* () {

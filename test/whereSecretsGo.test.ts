@@ -2,8 +2,9 @@ import { FetchHttpClient, HttpClient, HttpClientResponse } from "@effect/platfor
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Redacted } from "effect"
-import { BearerClient, IssuedToken, OAuth2, TokenCache } from "effect-token-cache"
+import { BearerClient, IssuedToken, LineChannel, LineMessaging, OAuth2, TokenCache } from "effect-token-cache"
 import * as Api from "./support/bearerApi.js"
+import { httpClients } from "./support/httpClients.js"
 
 describe("the metadata of an issuer over https", () => {
   /** Answers each request with metadata that names this endpoint. */
@@ -154,4 +155,60 @@ describe("an issuer's answer", () => {
       }).pipe(Effect.provide(http))
     )
   }
+})
+
+describe("a client in the context that follows redirects", () => {
+  const sources = {
+    LINE: (url: string) =>
+      Effect.succeed(LineChannel.stateless({ channelId: "1234567890", channelSecret: "s3cr3t", baseUrl: url })),
+    "OAuth 2.0": (url: string) =>
+      OAuth2.clientCredentials({
+        clientId: "svc",
+        clientSecret: "s3cr3t",
+        server: { issuer: "https://issuer.example", tokenEndpoint: `${url}/token` }
+      })
+  }
+  for (const [name, source] of Object.entries(sources)) {
+    for (const status of [302, 307]) {
+      for (const [over, http] of Object.entries(httpClients)) {
+        it.scopedLive(`does not take a token request of ${name} along by ${status}, over ${over}`, () =>
+          Effect.gen(function* () {
+            const other = yield* Api.serve(() => Api.ok)
+            const issuer = yield* Api.serve(({ path }) => ({
+              status,
+              headers: { location: path === "/here" ? other.url : "/here" }
+            }))
+            const { issue } = yield* source(issuer.url)
+            const client = Effect.map(HttpClient.HttpClient, HttpClient.followRedirects())
+            const error = yield* Effect.flip(issue).pipe(
+              Effect.provide(Layer.effect(HttpClient.HttpClient, client)),
+              Effect.provide(http)
+            )
+            assert.deepInclude(error, { _tag: "IssueError", reason: "InvalidResponse" })
+            assert.include(error.message, "a redirect, which is not followed")
+            assert.lengthOf(issuer.received, 1)
+            assert.lengthOf(other.received, 0)
+          })
+        )
+      }
+    }
+  }
+
+  it.scopedLive("does not take a push along", () =>
+    Effect.gen(function* () {
+      const other = yield* Api.serve(() => Api.ok)
+      const line = yield* Api.serve(() => ({ status: 307, headers: { location: other.url } }))
+      const error = yield* LineMessaging.push("line", "U4af4980629", LineMessaging.text("hi"), {
+        baseUrl: line.url
+      }).pipe(Effect.flip)
+      assert.propertyVal(error, "reason", "InvalidResponse")
+      assert.lengthOf(other.received, 0)
+    }).pipe(
+      Effect.provide(TokenCache.layerTest({ line: "s3cr3t" })),
+      Effect.provide(
+        Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, HttpClient.followRedirects()))
+      ),
+      Effect.provide(NodeHttpClient.layerUndici)
+    )
+  )
 })

@@ -4,15 +4,14 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as UrlParams from "@effect/platform/UrlParams"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { TokenCache } from "../../TokenCache.js"
 import { cleanDefects } from "../http/defects.js"
-import { withoutRedirects } from "../http/redirects.js"
+import { sendingOnlyTo, urlOf, withoutRedirects } from "../http/redirects.js"
 import { mapSpanExit } from "../http/spans.js"
 import { refusesToken } from "./challenge.js"
 import { BearerResponse, drain, errorFor, exitFor } from "./response.js"
@@ -96,6 +95,8 @@ const sender =
           : Effect.succeed(request)
       )
       return bearer.execute(request).pipe(
+        sendingOnlyTo(({ origin }) => sent === undefined || origins.has(origin)),
+        Effect.catchTag("Redirected", (cause) => new HttpClientError.RequestError({ request, cause, ...redirected })),
         mapSpanExit((exit) => (sent === undefined ? exit : exitFor(sent.request, exit))),
         Effect.locallyWith(Headers.currentRedactedNames, Arr.append("authorization")),
         Effect.mapErrorCause(cleanDefects),
@@ -109,11 +110,13 @@ const sender =
       )
     })
 
+const redirected = {
+  reason: "InvalidUrl",
+  description: "a redirect leads to an origin that does not get the token"
+} as const
+
 const isAt = (origins: ReadonlySet<string>, request: HttpClientRequest.HttpClientRequest): boolean =>
-  Either.match(UrlParams.makeUrl(request.url, request.urlParams, request.hash), {
-    onLeft: () => false,
-    onRight: (url) => origins.has(url.origin)
-  })
+  Option.exists(urlOf(request), ({ origin }) => origins.has(origin))
 
 const canBeSentAgain = (body: HttpBody.HttpBody): boolean =>
   body._tag === "Raw" ? isPlainData(body.body) : body._tag !== "Stream"

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { withoutRedirects } from "./redirects.js"
+import { type Redirected, sendingOnlyTo, withoutRedirects } from "./redirects.js"
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -31,11 +31,12 @@ export const isSuccess = (status: number): boolean => status >= 200 && status < 
 export const send = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
+): Effect.Effect<Answer, HttpClientError.HttpClientError | Redirected> =>
   withoutRedirects(client)
     // Nobody but a fetch decodes what an issuer compresses without being asked.
     .execute(HttpClientRequest.setHeader(request, "accept-encoding", "identity"))
     .pipe(
+      sendingToOneUrl,
       // The caller's client may include filterStatusOk.
       Effect.catchIf(isStatusError, ({ response }) => Effect.succeed(response)),
       Effect.flatMap(read),
@@ -43,7 +44,17 @@ export const send = (
       Effect.withUnhandledErrorLogLevel(Option.none())
     )
 
-const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
+/** The first URL is the one that the caller's client makes of the request. */
+const sendingToOneUrl = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Redirected, R> =>
+  Effect.suspend(() => {
+    let first: string | undefined
+    return sendingOnlyTo(({ href }) => {
+      first ??= href
+      return href === first
+    })(effect)
+  })
+
+const isStatusError = (error: HttpClientError.HttpClientError | Redirected): error is HttpClientError.ResponseError =>
   error._tag === "ResponseError" && error.reason === "StatusCode"
 
 const read = (

@@ -48,6 +48,13 @@ export const invalidResponse = (answer: Answer, message: string | undefined): Is
 export const fromTransport = (error: HttpClientError.HttpClientError, url: string): IssueError =>
   new IssueError({ reason: "Unreachable", message: `issuer unreachable: ${describeFailure(error, url)}` })
 
+/** The error for a redirect that the app's own client was about to follow. */
+export const redirected = new IssueError({
+  reason: "InvalidResponse",
+  message: "the issuer answered with a redirect, which is not followed",
+  advice: "Use the URL that the issuer redirects to, if it is the issuer's."
+})
+
 /** Says why a URL gave no answer, such as `ECONNREFUSED at api.line.me`. The error itself holds the request. */
 export const describeFailure = (error: HttpClientError.HttpClientError, url: string): string =>
   `${systemCode(error.cause) ?? "no answer"} at ${new URL(url).host}`

@@ -9,6 +9,7 @@ import type { IssueError } from "../../TokenError.js"
 import { cleanDefects } from "./defects.js"
 import * as HttpExchange from "./exchange.js"
 import * as IssuerError from "./issuerError.js"
+import type { Redirected } from "./redirects.js"
 import { mapSpanExit } from "./spans.js"
 
 /**
@@ -19,7 +20,8 @@ export const send = (
   client: HttpClient.HttpClient,
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<HttpExchange.Answer, IssueError> => {
-  const failure = (error: HttpClientError.HttpClientError) => IssuerError.fromTransport(error, request.url)
+  const failure = (error: HttpClientError.HttpClientError | Redirected) =>
+    error._tag === "Redirected" ? IssuerError.redirected : IssuerError.fromTransport(error, request.url)
   return HttpExchange.send(client, request).pipe(
     Effect.mapError(failure),
     Effect.mapErrorCause(cleanDefects),
