@@ -54,7 +54,8 @@ export class TokenStore extends /* @__PURE__ */ Context.Tag("effect-token-cache/
 >() {}
 
 /**
- * The lease under which a shared token is being issued, or `none` if the store fails and the token is issued without it.
+ * The lease under which a shared token is being issued, or `none` if the token is issued without it, because the store
+ * fails or this process has waited for the lease for too long.
  * The cache puts it into the context of a source's `issue` effect, which can keep a secret there that each use replaces,
  * such as a refresh token.
  *

@@ -92,6 +92,18 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.scoped("asks for nothing without the lease, however long it waits", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryBackend.make
+      const http = server()
+      const cache = yield* processOf(http, { ...memory, acquire: () => Effect.succeed(false) }, {})
+      yield* TestClock.adjust("1 hour")
+      const error = yield* Effect.flip(read(cache))
+      assert.include(error.message, "under the lease of the token store alone")
+      assert.deepStrictEqual(http.sent, [])
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.scoped("sends nothing where the stored one cannot be decrypted", () =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make

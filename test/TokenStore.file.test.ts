@@ -154,6 +154,27 @@ describe("TokenStore.layerFile", () => {
     )
   )
 
+  it.live("goes on where a lease was stamped by a clock a day ahead", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+        const app = processWith({ line: { ...issuer, identity: { client: "app" } } }, storeIn(directory))
+        yield* during(app, (cache) => cache.token("line"))
+        const lease = readdirSync(directory).find((name) => name.endsWith(".lease")) ?? ""
+        const until = Date.now() + 86_400_000
+        writeFileSync(join(directory, lease), JSON.stringify({ value: "gone", generation: 0, until }))
+        const sharing = yield* during(app, (cache) =>
+          Effect.gen(function* () {
+            yield* cache.token("line")
+            yield* cache.refresh("line")
+            return (yield* cache.status("line")).sharing
+          })
+        )
+        assert.deepStrictEqual([issuer.calls.length, sharing], [2, "shared"])
+      })
+    )
+  )
+
   it.live("gives no lease to who was stopped while it took it, and went on when others had it", () =>
     inDirectory((place) =>
       Effect.gen(function* () {

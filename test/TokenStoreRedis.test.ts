@@ -157,6 +157,29 @@ describe("a Redis that", () => {
   )
 })
 
+describe("a lease in Redis that", () => {
+  for (const [what, command] of Object.entries({
+    "never runs out": ["SET"],
+    "runs for longer than any process asks for": ["PSETEX", 86_400_000]
+  } satisfies Record<string, [string, ...Array<number>]>)) {
+    itWithRedis(`${what} is taken by the next who issues`, { timeout: 60_000 }, () =>
+      run(
+        Effect.gen(function* () {
+          const server = yield* redis()
+          const both = yield* pair(server.port)
+          yield* agreed(both)
+          const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+          const [verb, ...timeToLive] = command
+          yield* ask(server, verb, name.replace(/:token:.*/, ":lease"), ...timeToLive, "gone")
+          yield* both.one.refresh("line")
+          yield* agreed(both)
+          assert.strictEqual(yield* token(both.other), "token-2")
+        })
+      )
+    )
+  }
+})
+
 describe("TokenStoreRedis", () => {
   itWithRedis("keeps apart what has another prefix", { timeout: 60_000 }, () =>
     run(

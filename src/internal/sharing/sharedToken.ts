@@ -21,6 +21,11 @@ export interface SharedToken {
   readonly changed: Effect.Latch
   /** Whether a token was written while an attempt ran, which may not have seen it. */
   missedChange: boolean
+  /**
+   * The instant of the monotonic clock at which this process was first refused the lease, and since which it has had
+   * neither the lease nor a new token. It outlasts an attempt, whose time limit may be shorter than the wait.
+   */
+  awaitsLeaseSince: bigint | undefined
 }
 
 /** The store, and the tokens of one cache that are shared through it. */
@@ -72,7 +77,15 @@ export const make = (store: TokenStore.TokenStoreService): SharedTokens => ({
 /** Begins to share a token under a key. */
 export const add = (tokens: SharedTokens, entry: Entry, key: TokenStore.Key): void => {
   const changed = Effect.unsafeMakeLatch(false)
-  const token: SharedToken = { entry, key, generation: 0, state: undefined, changed, missedChange: false }
+  const token: SharedToken = {
+    entry,
+    key,
+    generation: 0,
+    state: undefined,
+    changed,
+    missedChange: false,
+    awaitsLeaseSince: undefined
+  }
   tokens.byKey.set(textOf(key), token)
   tokens.byToken.set(entry, token)
 }
@@ -110,12 +123,14 @@ export const keyOf = (
 export const becomeShared = ({ token, tokens }: SharedContext, generation: number): void => {
   token.generation = generation
   token.state = "shared"
+  token.awaitsLeaseSince = undefined
   tokens.local.delete(token)
 }
 
 /** Marks the current token as one of this process alone, until it can be brought into the store. */
 export const becomeLocal = ({ token, tokens }: SharedContext): void => {
   token.state = "local"
+  token.awaitsLeaseSince = undefined
   tokens.local.add(token)
   tokens.anyLocal.unsafeOpen()
 }

@@ -72,7 +72,8 @@ export interface Backend {
   readonly remove: (key: Key, generation: number) => Effect.Effect<void, StoreError>
   /**
    * Gives `owner` the lease of a group for `timeToLive`, unless it is held, be it by the same owner. The result says
-   * whether `owner` got it.
+   * whether `owner` got it. A lease that never runs out, or not within `timeToLive`, is not held: no process of this
+   * library makes one, and it would end all issues.
    */
   readonly acquire: (group: string, owner: string, timeToLive: number) => Effect.Effect<boolean, StoreError>
   /**

@@ -29,7 +29,9 @@ export interface TokenStoreOptions {
   readonly encryption?: ReadonlyArray<EncryptionKey> | "none" | undefined
   /**
    * How long the other processes wait for a process that issues a token once they hear nothing more from it. While it
-   * issues, it renews its lease every third of this time. At least 1 second. Default: 10 seconds.
+   * issues, it renews its lease every third of this time. A process that gets neither the lease nor a token for twice
+   * this time issues its own. All processes need the same value: a lease that runs for longer is taken from its holder.
+   * At least 1 second. Default: 10 seconds.
    */
   readonly leaseTimeToLive?: Duration.DurationInput | undefined
 }

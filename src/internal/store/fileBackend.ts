@@ -48,7 +48,7 @@ const makeLeases = (
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const last = yield* files.latest(group, "lease")
-        if (Option.isSome(last) && last.value.until > now) {
+        if (Option.isSome(last) && last.value.until > now && last.value.until <= now + timeToLive) {
           return false
         }
         const number = Option.match(last, { onNone: () => 1, onSome: (last) => last.number + 1 })

@@ -102,10 +102,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     },
     remove: (key, generation) => Effect.asVoid(run(scripts.remove, [tokenKey(key)], generation)),
     acquire: (group, owner, timeToLive) =>
-      Effect.map(
-        call(() => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
-        (answer) => answer === "OK"
-      ),
+      Effect.map(run(scripts.acquire, [leaseKey(group)], owner, timeToLive), (acquired) => acquired === 1),
     renew: (group, owner, timeToLive) => runAsHolder(scripts.renew, [leaseKey(group)], owner, timeToLive),
     release: (group, owner) => Effect.asVoid(runAsHolder(scripts.release, [leaseKey(group)], owner)),
     changes: changesOf(subscriber, channel),
@@ -135,6 +132,11 @@ redis.call("PUBLISH", ARGV[5], ARGV[6])
 return 1`,
   remove: `
 if redis.call("HGET", KEYS[1], "generation") == ARGV[1] then redis.call("HSET", KEYS[1], "value", "") end
+return 1`,
+  acquire: `
+local left = redis.call("PTTL", KEYS[1])
+if left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
 return 1`,
   renew: `return redis.call("PEXPIRE", KEYS[1], ARGV[2])`,
   release: `return redis.call("DEL", KEYS[1])`,
