@@ -175,6 +175,28 @@ describe("TokenStore.layerFile", () => {
     )
   )
 
+  it.live("goes on where a generation is no number of a token", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        for (const generation of [1e300, 1.5, -1]) {
+          const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+          const app = processWith({ line: { ...issuer, identity: { client: "app" } } }, storeIn(directory))
+          yield* during(app, (cache) => cache.token("line"))
+          const file = readdirSync(directory).find((name) => name.endsWith(".token")) ?? ""
+          const content = JSON.parse(readFileSync(join(directory, file), "utf8"))
+          writeFileSync(join(directory, file), JSON.stringify({ ...content, generation }))
+          const sharing = yield* during(app, (cache) =>
+            Effect.zipRight(
+              cache.token("line"),
+              Effect.map(cache.status("line"), ({ sharing }) => sharing)
+            )
+          )
+          assert.strictEqual(sharing, "shared")
+        }
+      })
+    ).pipe(Effect.provide(quiet))
+  )
+
   it.live("gives no lease to who was stopped while it took it, and went on when others had it", () =>
     inDirectory((place) =>
       Effect.gen(function* () {

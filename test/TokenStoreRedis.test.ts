@@ -180,6 +180,26 @@ describe("a lease in Redis that", () => {
   }
 })
 
+describe("a generation in Redis that is no number of a token", () => {
+  for (const generation of ["text", "nan", "inf", "1e999", "-1", "1.5", "0x7fffffff", "9007199254740993"]) {
+    itWithRedis(`does not keep the next token from being stored: ${generation}`, { timeout: 60_000 }, () =>
+      run(
+        Effect.gen(function* () {
+          const server = yield* redis()
+          const both = yield* pair(server.port)
+          yield* agreed(both)
+          const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+          yield* ask(server, "HSET", name, "generation", generation)
+          yield* both.one.refresh("line")
+          yield* agreed(both)
+          assert.strictEqual(yield* token(both.other), "token-2")
+          assert.strictEqual(yield* ask(server, "HGET", name, "generation"), "2")
+        })
+      )
+    )
+  }
+})
+
 describe("TokenStoreRedis", () => {
   itWithRedis("keeps apart what has another prefix", { timeout: 60_000 }, () =>
     run(

@@ -111,3 +111,6 @@ export interface BackendValue {
   /** The time until the value expires, in milliseconds. */
   readonly timeToLive: number
 }
+
+/** Whether a number can be that of a generation. What a store holds may be anything. */
+export const isGeneration = (number: number): boolean => Number.isSafeInteger(number) && number >= 1

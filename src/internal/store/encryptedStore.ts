@@ -8,7 +8,7 @@ import type * as Stream from "effect/Stream"
 import { InvalidOptions } from "../../TokenError.js"
 import { hash } from "../hash.js"
 import { invalidDuration } from "../options.js"
-import type { Backend, Change, Key, StoreError } from "./backend.js"
+import { type Backend, type Change, isGeneration, type Key, type StoreError } from "./backend.js"
 import * as Encryption from "./encryption.js"
 import { type EncryptionKey, keysFromConfig } from "./encryptionKey.js"
 import * as Lease from "./lease.js"
@@ -119,7 +119,7 @@ const checkLeaseTimeToLive = (input: Duration.DurationInput): Either.Either<Dura
 const read = (backend: Backend, cipher: Encryption.Cipher, key: Key): Effect.Effect<StoredToken.Stored, StoreError> =>
   Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis
-    const found = yield* backend.read(key)
+    const found = Option.filter(yield* backend.read(key), ({ generation }) => isGeneration(generation))
     if (Option.isNone(found)) {
       return { generation: 0 }
     }

@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Backend, Key, StoreError } from "./backend.js"
+import { type Backend, isGeneration, type Key, type StoreError } from "./backend.js"
 import * as NumberedFiles from "./numberedFiles.js"
 
 /**
@@ -91,7 +91,7 @@ const makeTokens = (
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.map(
         files.latest(prefix, "token"),
-        Option.filter((file) => file.until > now)
+        Option.filter((file) => file.until > now && isGeneration(file.generation))
       )
     )
   return {

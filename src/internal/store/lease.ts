@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type Backend, type Key, StoreError } from "./backend.js"
+import { type Backend, isGeneration, type Key, StoreError } from "./backend.js"
 import type { Cipher } from "./encryption.js"
 import * as StoredToken from "./storedToken.js"
 
@@ -46,11 +46,13 @@ export interface Holder {
 export const make = (backend: Backend, cipher: Cipher, { group, owner, timeToLive }: Holder): Lease => ({
   write: (key, generation, token) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      backend.write(key, owner, {
-        generation,
-        value: cipher.encrypt(StoredToken.encode(token), StoredToken.placeOf(key)),
-        timeToLive: Math.max(1, Math.ceil(token.expiresAt - now))
-      })
+      isGeneration(generation)
+        ? backend.write(key, owner, {
+            generation,
+            value: cipher.encrypt(StoredToken.encode(token), StoredToken.placeOf(key)),
+            timeToLive: Math.max(1, Math.ceil(token.expiresAt - now))
+          })
+        : Effect.succeed(false)
     ),
   renew: backend.renew(group, owner, timeToLive),
   release: backend.release(group, owner),

@@ -92,7 +92,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
       Effect.map(run(scripts.read, [tokenKey(key)]), (answer) => {
         const [generation, value, timeToLive] = Array.isArray(answer) ? answer : []
         return typeof value === "string"
-          ? Option.some({ generation: Number(generation), value, timeToLive: Number(timeToLive) })
+          ? Option.some({ generation: toGeneration(generation), value, timeToLive: Number(timeToLive) })
           : Option.none()
       }),
     write: (key, owner, { generation, timeToLive, value }) => {
@@ -125,7 +125,9 @@ local value = redis.call("HMGET", KEYS[1], "generation", "value")
 return { value[1], value[2], redis.call("PTTL", KEYS[1]) }`,
   write: `
 local stored = redis.call("HGET", KEYS[2], "generation")
-if stored and tonumber(stored) >= tonumber(ARGV[2]) then return 0 end
+-- Up to 2^53 - 1, and in decimal digits alone: whatever else somebody has put there does not count.
+local counts = stored and string.find(stored, "^[1-9]%d*$") and tonumber(stored) <= 9007199254740991
+if counts and tonumber(stored) >= tonumber(ARGV[2]) then return 0 end
 redis.call("HSET", KEYS[2], "generation", ARGV[2], "value", ARGV[3])
 redis.call("PEXPIRE", KEYS[2], ARGV[4])
 redis.call("PUBLISH", ARGV[5], ARGV[6])
@@ -144,6 +146,9 @@ return 1`,
 redis.call("SET", KEYS[2], ARGV[2])
 return 1`
 }
+
+/** Takes a number as the script that writes takes it: "0x7f" is none. */
+const toGeneration = (text: unknown): number => (/^[1-9]\d*$/.test(String(text)) ? Number(text) : Number.NaN)
 
 /** Waits for a connection: a process that has just started would otherwise issue a token of its own. */
 const whenConnected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> => {
