@@ -53,12 +53,17 @@ const share = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown
 const isCurrent = ({ attempt, context }: SharedAttempt): boolean => context.token.entry.attempt === attempt
 
 /**
- * Issues a token now. Its lifetime counts from here, and not from when the attempt began to wait for another process.
+ * Issues a token now. Its lifetime counts from here, and not from when the attempt began to wait for another process. If
+ * the wall clock is set back meanwhile, that instant moves with it.
  */
-const issueNow = ({ context, issuing: { accept, issue } }: SharedAttempt) =>
+const issueNow = ({ context: { cache }, issuing: { accept, issue } }: SharedAttempt) =>
   Effect.suspend(() => {
-    const issuedAt = context.cache.now()
-    return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
+    cache.adjustForClockSetBack()
+    const issuedAt = cache.now() - cache.skew()
+    return Effect.flatMap(issue, (issued) => {
+      cache.adjustForClockSetBack()
+      return accept({ issuedAt: issuedAt + cache.skew(), ...issued })
+    })
   })
 
 /** Issues a token without the store, for this process alone. */
