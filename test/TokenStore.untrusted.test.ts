@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted, TestClock } from "effect"
+import { type Duration, Effect, Option, PubSub, Redacted, Stream, TestClock } from "effect"
 import { type TokenCacheService, TokenStore } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 import { quiet } from "./support/logs.js"
@@ -49,5 +49,81 @@ describe("a generation that is", () => {
       assert.isFalse(yield* lease.write(place, Number.MAX_SAFE_INTEGER + 1, token))
       assert.deepStrictEqual(yield* store.read(place), { generation: 0 })
     })
+  )
+})
+
+/** A store whose reads take a while and are counted, and what tells its processes of writes that there were not. */
+const readsCounted = (latency: Duration.DurationInput) =>
+  Effect.gen(function* () {
+    const memory = yield* MemoryBackend.make
+    const forged = yield* PubSub.unbounded<TokenStore.Change>()
+    const count = { reads: 0, running: 0, mostAtOnce: 0 }
+    const places: Array<TokenStore.Key> = []
+    const backend: TokenStore.Backend = {
+      ...memory,
+      read: (place) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            places.push(place)
+            count.reads++
+            count.mostAtOnce = Math.max(count.mostAtOnce, ++count.running)
+          }),
+          () => Effect.delay(memory.read(place), latency),
+          () => Effect.sync(() => count.running--)
+        ),
+      changes: Stream.merge(memory.changes, Stream.fromPubSub(forged))
+    }
+    const forge = (messages: number) =>
+      Effect.gen(function* () {
+        const [place] = places
+        for (let generation = 1000; place !== undefined && generation < 1000 + messages; generation++) {
+          yield* PubSub.publish(forged, { key: place, generation })
+        }
+      })
+    return { backend, count, forge, memory }
+  })
+
+describe("20,000 messages of writes that there were not", () => {
+  it.scoped("cost two reads, one of them after the other", () =>
+    Effect.gen(function* () {
+      const { backend, count, forge } = yield* readsCounted("10 millis")
+      const issuer = Issuer.scripted(hour)
+      const cache = yield* processOn(backend, issuer)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(Issuer.value(yield* cache.token("line")), "token-1")
+      Object.assign(count, { reads: 0, mostAtOnce: 0 })
+      yield* forge(20_000)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([count.reads, count.mostAtOnce], [2, 1])
+      assert.strictEqual(issuer.calls.length, 1)
+    })
+  )
+
+  it.scoped("do not keep a true one from being noticed", () =>
+    Effect.gen(function* () {
+      const { backend, forge, memory } = yield* readsCounted("10 millis")
+      const cache = yield* processOn(backend, Issuer.scripted(hour))
+      const other = yield* processOn(memory, Issuer.scripted(Issuer.succeed("2 hours", "theirs")))
+      yield* TestClock.adjust("1 second")
+      yield* cache.token("line")
+      yield* forge(10_000)
+      yield* TestClock.adjust("5 millis")
+      yield* other.refresh("line")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(Issuer.value(yield* cache.token("line")), "theirs")
+    })
+  )
+
+  it.scoped("cost a handful while an attempt waits for the lease", () =>
+    Effect.gen(function* () {
+      const { backend, count, forge } = yield* readsCounted("10 millis")
+      yield* processOn({ ...backend, acquire: () => Effect.succeed(false) }, Issuer.scripted(hour))
+      yield* TestClock.adjust("100 millis")
+      Object.assign(count, { reads: 0, mostAtOnce: 0 })
+      yield* forge(20_000)
+      yield* TestClock.adjust("300 millis")
+      assert.isAtMost(count.reads, 4)
+      assert.strictEqual(count.mostAtOnce, 1)
+    }).pipe(Effect.provide(quiet))
   )
 })

@@ -24,6 +24,11 @@ export interface SharedToken {
   /** Whether a token was written while an attempt ran, which may not have seen it. */
   missedChange: boolean
   /**
+   * Whether the store is being looked into because a token was written, and whether another one was written meanwhile,
+   * for which it is looked into once more.
+   */
+  look: "none" | "running" | "again"
+  /**
    * The instant of the monotonic clock at which this process was first refused the lease, and since which it has had
    * neither the lease nor a new token. It outlasts an attempt, whose time limit may be shorter than the wait.
    */
@@ -91,6 +96,7 @@ export const add = (tokens: SharedTokens, entry: Entry, key: TokenStore.Key): vo
     state: undefined,
     changed,
     missedChange: false,
+    look: "none",
     awaitsLeaseSince: undefined,
     withdrawn: []
   }

@@ -40,10 +40,33 @@ const onChange = (cache: Cache, tokens: SharedToken.SharedTokens, { generation, 
     return
   }
   if (TokenState.isAtRest(token.entry.state)) {
-    cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
+    look({ cache, tokens, token })
   } else {
     token.missedChange = true
     token.changed.unsafeOpen()
+  }
+}
+
+/**
+ * Looks into the store for a newer token. However many changes are reported, true or not, one look runs at a time, and
+ * one more follows those that were reported meanwhile.
+ */
+const look = (context: SharedToken.SharedContext): void => {
+  const { cache, token } = context
+  if (token.look === "none") {
+    token.look = "running"
+    cache.fibers.fork(
+      Effect.ensuring(
+        Effect.ignore(adoptNewer(context)),
+        Effect.sync(() => {
+          const isAgain = token.look === "again"
+          token.look = "none"
+          if (isAgain) look(context)
+        })
+      )
+    )
+  } else {
+    token.look = "again"
   }
 }
 
@@ -57,7 +80,7 @@ const onReport = (cache: Cache, tokens: SharedToken.SharedTokens, report: Report
     const { missedChange } = token
     token.missedChange = false
     if (missedChange && report.outcome !== "success") {
-      cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
+      look({ cache, tokens, token })
     }
   }
 }
