@@ -108,9 +108,10 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
       const http = server()
-      const one = yield* processOf(http, backend, {})
+      // The keys are about to be replaced, and the other process has not been given the new one.
+      const one = yield* processOf(http, backend, {}, [makeKey("new"), key])
       yield* read(one)
-      const other = yield* processOf(http, backend, {}, [makeKey("other")])
+      const other = yield* processOf(http, backend, {}, [key])
       const error = yield* Effect.flip(read(other))
       assert.include(error.message, "the refresh token could not be loaded: StoreError")
       assert.strictEqual(yield* refresh(one), "access of ada-2")

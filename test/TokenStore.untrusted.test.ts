@@ -52,6 +52,93 @@ describe("a generation that is", () => {
   )
 })
 
+describe("an encrypted value", () => {
+  const place = (store: TokenStore.TokenStoreService) => store.keyOf({ client: ["app"], request: [] })
+
+  /** What a store on a backend has written under the first two generations. */
+  const written = (backend: TokenStore.Backend) =>
+    Effect.gen(function* () {
+      const store = yield* TokenStore.make(backend, { encryption: [key] })
+      const lease = Option.getOrThrow(yield* store.acquire(place(store).group))
+      const token = { accessToken: Redacted.make("a"), issuedAt: 0, expiresAt: 60_000 }
+      yield* lease.write(place(store), 1, token)
+      const first = Option.getOrThrow(yield* backend.read(place(store)))
+      yield* lease.write(place(store), 2, token)
+      yield* lease.writeSecret(Redacted.make("secret"))
+      return { store, first, second: Option.getOrThrow(yield* backend.read(place(store))) }
+    })
+
+  it.scoped("of an old generation is not readable under a new one", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryBackend.make
+      const { first, second } = yield* written(memory)
+      const reads = (value: TokenStore.BackendValue) =>
+        Effect.flatMap(
+          TokenStore.make({ ...memory, read: () => Effect.succeedSome(value) }, { encryption: [key] }),
+          (store) => store.read(place(store))
+        )
+      assert.isDefined((yield* reads(first)).token)
+      assert.isDefined((yield* reads(second)).token)
+      assert.deepStrictEqual(yield* reads({ ...first, generation: 3 }), { generation: 3, unreadable: true })
+      assert.deepStrictEqual(yield* reads({ ...second, generation: 1 }), { generation: 1, unreadable: true })
+    })
+  )
+
+  it.scoped("of another environment is not readable, nor is its secret", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryBackend.make
+      yield* written({ ...memory, namespace: "staging" })
+      const store = yield* TokenStore.make({ ...memory, namespace: "production" }, { encryption: [key] })
+      assert.deepStrictEqual(yield* store.read(place(store)), { generation: 2, unreadable: true })
+      yield* TestClock.adjust("10 seconds")
+      const lease = Option.getOrThrow(yield* store.acquire(place(store).group))
+      assert.include((yield* Effect.flip(lease.readSecret)).message, "cannot be decrypted")
+    })
+  )
+})
+
+describe("an encryption key", () => {
+  const refusal = (text: string) =>
+    Effect.gen(function* () {
+      const encryption = [key, { id: "second", key: Redacted.make(text) }]
+      const error = yield* Effect.flip(TokenStore.make(yield* MemoryBackend.make, { encryption }))
+      return error._tag === "InvalidOptions" ? error.message : error._tag
+    })
+
+  const good = Redacted.value(key.key)
+  const bytes = Buffer.from(good, "base64")
+
+  for (const [what, text] of Object.entries({
+    "a passphrase": "correct horse battery staple and a few more of its words",
+    "64 hexadecimal digits": bytes.toString("hex"),
+    "31 bytes": bytes.subarray(1).toString("base64"),
+    "33 bytes": Buffer.concat([bytes, bytes.subarray(0, 1)]).toString("base64"),
+    "base64 without its padding": good.slice(0, -1),
+    "base64 with a line break": `${good}\n`,
+    "base64 with white space inside": `${good.slice(0, 20)} ${good.slice(20)}`,
+    "base64 with another character inside": `${good.slice(0, 20)}!${good.slice(20)}`,
+    base64url: `${"-_".repeat(21)}A=`,
+    "base64 with bits to spare": `${"A".repeat(42)}B=`
+  })) {
+    it.effect(`is not ${what}`, () =>
+      Effect.gen(function* () {
+        const message = yield* refusal(text)
+        assert.match(message, /^key 2 must be 32 bytes in base64.*openssl rand -base64 32/)
+        assert.notInclude(message, text)
+      })
+    )
+  }
+
+  it.effect("is not one byte 32 times", () =>
+    Effect.gen(function* () {
+      for (const byte of [0, 7, 255]) {
+        const message = yield* refusal(Buffer.alloc(32, byte).toString("base64"))
+        assert.match(message, /^key 2 is not random.*openssl rand -base64 32/)
+      }
+    })
+  )
+})
+
 /** A store whose reads take a while and are counted, and what tells its processes of writes that there were not. */
 const readsCounted = (latency: Duration.DurationInput) =>
   Effect.gen(function* () {

@@ -201,6 +201,21 @@ describe("a generation in Redis that is no number of a token", () => {
 })
 
 describe("TokenStoreRedis", () => {
+  itWithRedis("takes over nothing that was copied from another prefix", { timeout: 60_000 }, () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+        yield* agreed(yield* pair(server.port, issuer, { prefix: "staging" }))
+        const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+        yield* ask(server, "COPY", name, name.replace("staging", "production"))
+        const both = yield* pair(server.port, issuer, { prefix: "production" })
+        yield* agreed(both)
+        assert.strictEqual(yield* token(both.one), "token-2")
+      })
+    )
+  )
+
   itWithRedis("keeps apart what has another prefix", { timeout: 60_000 }, () =>
     run(
       Effect.gen(function* () {

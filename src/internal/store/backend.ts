@@ -4,7 +4,8 @@ import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 
 /**
- * Where a store keeps a token. Both parts are hashes, so a key reveals no name, no client and no secret.
+ * Where a store keeps a token. Both parts are hashes that only the encryption keys can make, so a key reveals no name, no
+ * client and no secret. Without encryption they are plain hashes, which reveal what can be guessed.
  *
  * @since 0.1.0
  * @category models
@@ -54,6 +55,11 @@ export interface Change {
  * @category models
  */
 export interface Backend {
+  /**
+   * What tells this storage apart from that of another environment, such as the prefix of its keys. Each value is
+   * encrypted for this storage, so a copy of it in another one cannot be read. Default: nothing.
+   */
+  readonly namespace?: string | undefined
   /**
    * Reads the value under a key, with the time that it has left. The result is `none` if nothing was written there or if
    * the value has expired.

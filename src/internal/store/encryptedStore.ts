@@ -6,11 +6,11 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import { InvalidOptions } from "../../TokenError.js"
-import { hash } from "../hash.js"
 import { invalidDuration } from "../options.js"
 import { type Backend, type Change, isGeneration, type Key, type StoreError } from "./backend.js"
 import * as Encryption from "./encryption.js"
 import { type EncryptionKey, keysFromConfig } from "./encryptionKey.js"
+import * as KeyNames from "./keyNames.js"
 import * as Lease from "./lease.js"
 import * as StoredToken from "./storedToken.js"
 
@@ -22,9 +22,10 @@ import * as StoredToken from "./storedToken.js"
  */
 export interface TokenStoreOptions {
   /**
-   * The keys that encrypt the stored values, by AES-256-GCM. The first key encrypts, all keys decrypt. With `"none"`,
-   * whoever can read the storage can read the tokens. Default: the keys in the variable `TOKEN_STORE_KEYS`, which
-   * `TokenStore.keysFromConfig` reads.
+   * The keys that encrypt the stored values, by AES-256-GCM. The first key encrypts, all keys decrypt, and the one whose
+   * id comes first in alphabetical order makes the names in the storage. With `"none"`, whoever can read the storage can
+   * read the tokens, and whoever can write there decides which tokens are used. Default: the keys in the variable
+   * `TOKEN_STORE_KEYS`, which `TokenStore.keysFromConfig` reads.
    */
   readonly encryption?: ReadonlyArray<EncryptionKey> | "none" | undefined
   /**
@@ -86,12 +87,13 @@ export const make = (
     const leaseTimeToLive = yield* checkLeaseTimeToLive(options.leaseTimeToLive ?? "10 seconds")
     const encryption = options.encryption ?? (yield* keysFromConfig)
     const cipher = encryption === "none" ? Encryption.none : yield* Encryption.make(encryption)
+    const nameOf = KeyNames.make(encryption)
     const timeToLive = Math.ceil(Duration.toMillis(leaseTimeToLive))
     return {
       leaseTimeToLive,
       keyOf: ({ client, request }) => {
-        const group = hash(client)
-        return { group, id: hash([group, ...request]) }
+        const group = nameOf(client)
+        return { group, id: nameOf([group, ...request]) }
       },
       read: (key) => read(backend, cipher, key),
       acquire: (group) => acquire(backend, cipher, group, timeToLive),
@@ -127,7 +129,8 @@ const read = (backend: Backend, cipher: Encryption.Cipher, key: Key): Effect.Eff
     if (value === "") {
       return { generation }
     }
-    const token = Option.flatMap(cipher.decrypt(value, StoredToken.placeOf(key)), StoredToken.decode)
+    const place = StoredToken.placeOf(backend.namespace ?? "", key, generation)
+    const token = Option.flatMap(cipher.decrypt(value, place), StoredToken.decode)
     return Option.isNone(token)
       ? { generation, unreadable: true }
       : // The clock of the process that wrote it may be ahead of this one, and the store may have begun to count late.

@@ -49,7 +49,10 @@ export const make = (backend: Backend, cipher: Cipher, { group, owner, timeToLiv
       isGeneration(generation)
         ? backend.write(key, owner, {
             generation,
-            value: cipher.encrypt(StoredToken.encode(token), StoredToken.placeOf(key)),
+            value: cipher.encrypt(
+              StoredToken.encode(token),
+              StoredToken.placeOf(backend.namespace ?? "", key, generation)
+            ),
             timeToLive: Math.max(1, Math.ceil(token.expiresAt - now))
           })
         : Effect.succeed(false)
@@ -58,15 +61,17 @@ export const make = (backend: Backend, cipher: Cipher, { group, owner, timeToLiv
   release: backend.release(group, owner),
   readSecret: Effect.flatMap(backend.readSecret(group), (stored) =>
     Effect.transposeMapOption(stored, (value) =>
-      Effect.mapBoth(cipher.decrypt(value, secretPlace(group)), {
+      Effect.mapBoth(cipher.decrypt(value, secretPlace(backend, group)), {
         onFailure: () => new StoreError({ message: "the secret cannot be decrypted: check TOKEN_STORE_KEYS" }),
         onSuccess: Redacted.make
       })
     )
   ),
   writeSecret: (secret) =>
-    Effect.suspend(() => backend.writeSecret(group, owner, cipher.encrypt(Redacted.value(secret), secretPlace(group))))
+    Effect.suspend(() =>
+      backend.writeSecret(group, owner, cipher.encrypt(Redacted.value(secret), secretPlace(backend, group)))
+    )
 })
 
-/** What an encrypted secret is bound to, so that it cannot be moved to another group. */
-const secretPlace = (group: string): string => `secret:${group}`
+/** What an encrypted secret is bound to, so that it cannot be moved to another group or storage. */
+const secretPlace = ({ namespace = "" }: Backend, group: string): string => JSON.stringify(["secret", namespace, group])

@@ -88,6 +88,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     Effect.map(run(`${ifHeld}\n${script}`, keys, ...args), (done) => done === 1)
 
   return {
+    namespace: prefix,
     read: (key) =>
       Effect.map(run(scripts.read, [tokenKey(key)]), (answer) => {
         const [generation, value, timeToLive] = Array.isArray(answer) ? answer : []
