@@ -84,7 +84,8 @@ export const layer = (
  *
  * `directory` is created with mode 0700 if it does not exist, and its files are readable by their owner alone. It must be
  * on a local disk, because network file systems do not keep leases safe. A write replaces a file as a whole, so nobody
- * reads half of one. The layer fails as {@link layer} does, and with a `StoreError` if the directory cannot be created.
+ * reads half of one. The layer fails as {@link layer} does, and with a `StoreError` if the directory cannot be created
+ * or if group or others can write to it.
  *
  * @since 0.1.0
  * @category layers

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { FileSystem, Error as PlatformError } from "@effect/platform"
@@ -195,6 +195,26 @@ describe("TokenStore.layerFile", () => {
         }
       })
     ).pipe(Effect.provide(quiet))
+  )
+
+  it.live("is not in a directory that group or others can write", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        mkdirSync(directory)
+        const built = Effect.exit(Effect.scoped(Layer.build(storeIn(directory))))
+        for (const mode of [0o770, 0o702, 0o777, 0o1777]) {
+          chmodSync(directory, mode)
+          const exit = yield* built
+          assert.isTrue(Exit.isFailure(exit), mode.toString(8))
+          assert.include(String(exit), "chmod 700")
+          assert.notInclude(String(exit), directory)
+        }
+        for (const mode of [0o700, 0o755]) {
+          chmodSync(directory, mode)
+          assert.isTrue(Exit.isSuccess(yield* built), mode.toString(8))
+        }
+      })
+    )
   )
 
   it.live("gives no lease to who was stopped while it took it, and went on when others had it", () =>
