@@ -23,6 +23,7 @@ import { TokenCache } from "./TokenCache.js"
  * | `token_cache_unauthorized` | counter | `token`, `action` |
  * | `token_cache_store_operation` | counter | `operation`, `outcome` |
  * | `token_cache_lease_wait_seconds` | histogram | |
+ * | `token_cache_lease_given_up` | counter | `token` |
  * | `token_cache_reads` | counter | `token`, `result` |
  * | `token_cache_token_ready` | gauge, 1 or 0 | `token`, `issuer` |
  * | `token_cache_token_expiration_timestamp_seconds` | gauge | `token`, `issuer` |

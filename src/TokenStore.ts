@@ -54,7 +54,8 @@ export class TokenStore extends /* @__PURE__ */ Context.Tag("effect-token-cache/
 >() {}
 
 /**
- * The lease under which a shared token is being issued, or `none` if the store fails and the token is issued without it.
+ * The lease under which a shared token is being issued, or `none` if the token is issued without it, because the store
+ * fails or this process has waited for the lease for too long.
  * The cache puts it into the context of a source's `issue` effect, which can keep a secret there that each use replaces,
  * such as a refresh token.
  *
@@ -83,7 +84,8 @@ export const layer = (
  *
  * `directory` is created with mode 0700 if it does not exist, and its files are readable by their owner alone. It must be
  * on a local disk, because network file systems do not keep leases safe. A write replaces a file as a whole, so nobody
- * reads half of one. The layer fails as {@link layer} does, and with a `StoreError` if the directory cannot be created.
+ * reads half of one. The layer fails as {@link layer} does, and with a `StoreError` if the directory cannot be created
+ * or if group or others can write to it.
  *
  * @since 0.1.0
  * @category layers

@@ -92,13 +92,26 @@ describe("OAuth2.refreshToken with a TokenStore", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.scoped("asks for nothing without the lease, however long it waits", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryBackend.make
+      const http = server()
+      const cache = yield* processOf(http, { ...memory, acquire: () => Effect.succeed(false) }, {})
+      yield* TestClock.adjust("1 hour")
+      const error = yield* Effect.flip(read(cache))
+      assert.include(error.message, "under the lease of the token store alone")
+      assert.deepStrictEqual(http.sent, [])
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.scoped("sends nothing where the stored one cannot be decrypted", () =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
       const http = server()
-      const one = yield* processOf(http, backend, {})
+      // The keys are about to be replaced, and the other process has not been given the new one.
+      const one = yield* processOf(http, backend, {}, [makeKey("new"), key])
       yield* read(one)
-      const other = yield* processOf(http, backend, {}, [makeKey("other")])
+      const other = yield* processOf(http, backend, {}, [key])
       const error = yield* Effect.flip(read(other))
       assert.include(error.message, "the refresh token could not be loaded: StoreError")
       assert.strictEqual(yield* refresh(one), "access of ada-2")

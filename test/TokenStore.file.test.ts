@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { FileSystem, Error as PlatformError } from "@effect/platform"
@@ -150,6 +150,69 @@ describe("TokenStore.layerFile", () => {
         assert.isTrue(Exit.isFailure(exit))
         assert.include(String(exit), "StoreError")
         assert.notInclude(String(exit), parent)
+      })
+    )
+  )
+
+  it.live("goes on where a lease was stamped by a clock a day ahead", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+        const app = processWith({ line: { ...issuer, identity: { client: "app" } } }, storeIn(directory))
+        yield* during(app, (cache) => cache.token("line"))
+        const lease = readdirSync(directory).find((name) => name.endsWith(".lease")) ?? ""
+        const until = Date.now() + 86_400_000
+        writeFileSync(join(directory, lease), JSON.stringify({ value: "gone", generation: 0, until }))
+        const sharing = yield* during(app, (cache) =>
+          Effect.gen(function* () {
+            yield* cache.token("line")
+            yield* cache.refresh("line")
+            return (yield* cache.status("line")).sharing
+          })
+        )
+        assert.deepStrictEqual([issuer.calls.length, sharing], [2, "shared"])
+      })
+    )
+  )
+
+  it.live("goes on where a generation is no number of a token", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        for (const generation of [1e300, 1.5, -1]) {
+          const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+          const app = processWith({ line: { ...issuer, identity: { client: "app" } } }, storeIn(directory))
+          yield* during(app, (cache) => cache.token("line"))
+          const file = readdirSync(directory).find((name) => name.endsWith(".token")) ?? ""
+          const content = JSON.parse(readFileSync(join(directory, file), "utf8"))
+          writeFileSync(join(directory, file), JSON.stringify({ ...content, generation }))
+          const sharing = yield* during(app, (cache) =>
+            Effect.zipRight(
+              cache.token("line"),
+              Effect.map(cache.status("line"), ({ sharing }) => sharing)
+            )
+          )
+          assert.strictEqual(sharing, "shared")
+        }
+      })
+    ).pipe(Effect.provide(quiet))
+  )
+
+  it.live("is not in a directory that group or others can write", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        mkdirSync(directory)
+        const built = Effect.exit(Effect.scoped(Layer.build(storeIn(directory))))
+        for (const mode of [0o770, 0o702, 0o777, 0o1777]) {
+          chmodSync(directory, mode)
+          const exit = yield* built
+          assert.isTrue(Exit.isFailure(exit), mode.toString(8))
+          assert.include(String(exit), "chmod 700")
+          assert.notInclude(String(exit), directory)
+        }
+        for (const mode of [0o700, 0o755]) {
+          chmodSync(directory, mode)
+          assert.isTrue(Exit.isSuccess(yield* built), mode.toString(8))
+        }
       })
     )
   )

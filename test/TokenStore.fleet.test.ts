@@ -56,9 +56,9 @@ const ask = (server: RedisServer, ...command: Parameters<RedisServer["ask"]>) =>
 const leaseMillis = (server: RedisServer) =>
   Effect.flatMap(ask(server, "KEYS", "*:lease"), (key) => Effect.map(ask(server, "PTTL", key), Number))
 
-/** How often anybody has asked for the lease. */
+/** How often anybody has asked for the lease and then for the token: each of the two asks for the time that is left. */
 const looks = (server: RedisServer) =>
-  Effect.map(ask(server, "INFO", "commandstats"), (text) => Number(/^cmdstat_set:calls=(\d+)/m.exec(text)?.[1]))
+  Effect.map(ask(server, "INFO", "commandstats"), (text) => Number(/^cmdstat_pttl:calls=(\d+)/m.exec(text)?.[1]) / 2)
 
 const memberOf = (fleet: Fleet) => (name: string | undefined) => {
   const member = fleet.members.find((member) => member.name === name)

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, ConfigProvider, Effect, Exit, Fiber, Layer, Option, Redacted, TestClock } from "effect"
@@ -157,18 +158,18 @@ describe("processes that share a store", () => {
     }).pipe(Effect.provide(quiet))
   )
 
-  it.scoped("renew the lease while they issue, however long it takes", () =>
+  it.scoped("renew the lease while they issue, for longer than it runs", () =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
       const slow = Effect.delay(
         Effect.sync(() => IssuedToken.make({ accessToken: "slow", expiresIn: "1 hour" })),
-        "25 seconds"
+        "15 seconds"
       )
       const one = yield* processOn(backend, { issue: slow })
       yield* TestClock.adjust("1 millis")
       const issuer = Issuer.scripted(hour)
       const other = yield* processOn(backend, issuer)
-      yield* TestClock.adjust("26 seconds")
+      yield* TestClock.adjust("16 seconds")
       assert.strictEqual(yield* token(one), "slow")
       assert.strictEqual(yield* token(other), "slow")
       assert.strictEqual(issuer.calls.length, 0)
@@ -391,15 +392,19 @@ describe("token_cache_store_operation, token_cache_lease_wait_seconds and the tr
   )
 })
 
+const hash = (text: string) => createHash("sha256").update(text).digest("base64url")
+
 describe("encryption", () => {
   /** The token that a second process has, with these keys, and what it logs. */
   const secondProcess = (
     keys: TokenStore.TokenStoreOptions["encryption"],
-    tamper: (value: string) => string = (value) => value
+    tamper: (value: string) => string = (value) => value,
+    theirs: TokenStore.TokenStoreOptions["encryption"] = [key]
   ) =>
     Effect.gen(function* () {
       const backend = yield* MemoryBackend.make
-      yield* during(processOn(backend, Issuer.scripted(Issuer.succeed("1 hour", "theirs"))), token)
+      const writer = processOn(backend, Issuer.scripted(Issuer.succeed("1 hour", "theirs")), { encryption: theirs })
+      yield* during(writer, token)
       const changed = {
         ...backend,
         read: (place: TokenStore.Key) =>
@@ -423,9 +428,37 @@ describe("encryption", () => {
 
   it.effect("takes what a key that it does not have has written as absent, and says so once", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* secondProcess([makeKey("second")]), ["its own", [unreadable]])
-      assert.deepStrictEqual(yield* secondProcess([makeKey("first")]), ["its own", [unreadable]])
-      assert.deepStrictEqual(yield* secondProcess("none"), ["its own", [unreadable]])
+      const written = yield* secondProcess([key], (value) => value, [makeKey("second"), key])
+      assert.deepStrictEqual(written, ["its own", [unreadable]])
+    })
+  )
+
+  it.effect("has other names for other keys, so that processes without a common one do not meet", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* secondProcess([makeKey("second")]), ["its own", []])
+      assert.deepStrictEqual(yield* secondProcess([makeKey("first")]), ["its own", []])
+      assert.deepStrictEqual(yield* secondProcess("none"), ["its own", []])
+    })
+  )
+
+  it.scoped("makes names that cannot be guessed from what they stand for, and that its keys alone decide", () =>
+    Effect.gen(function* () {
+      const backend = yield* MemoryBackend.make
+      const nameWith = (encryption: TokenStore.TokenStoreOptions["encryption"]) =>
+        Effect.map(TokenStore.make(backend, { encryption }), (store) =>
+          store.keyOf({ client: ["1234567890"], request: ["all"] })
+        )
+      const name = yield* nameWith([key])
+      assert.deepStrictEqual(yield* nameWith([key]), name)
+      // In each step of a replacement but the last one.
+      const next = makeKey("second")
+      assert.deepStrictEqual(yield* nameWith([key, next]), name)
+      assert.deepStrictEqual(yield* nameWith([next, key]), name)
+      const others = [yield* nameWith([next]), yield* nameWith([makeKey("first")]), yield* nameWith("none")]
+      assert.strictEqual(new Set([name, ...others].flatMap(({ group, id }) => [group, id])).size, 8)
+      const guesses = [["1234567890"], "1234567890"].map((text) => hash(JSON.stringify(text)))
+      assert.notInclude(guesses, name.group)
+      assert.include(guesses, (yield* nameWith("none")).group)
     })
   )
 
@@ -435,10 +468,10 @@ describe("encryption", () => {
         (value) => value.slice(0, -2),
         (value) => `${value.slice(0, -4)}AAAA`,
         (value) => value.replace("first.", "first.A"),
-        (value) => value.replace("v1", "v2"),
+        (value) => value.replace("v2", "v1"),
         (value) => value.split(".").slice(0, 3).join("."),
         () => "{}",
-        () => "v1.first..",
+        () => "v2.first..",
         () => "\u0000"
       ]
       for (const change of changes) {

@@ -154,7 +154,65 @@ describe("a Redis that", () => {
   )
 })
 
+describe("a lease in Redis that", () => {
+  for (const [what, command] of Object.entries({
+    "never runs out": ["SET"],
+    "runs for longer than any process asks for": ["PSETEX", 86_400_000]
+  } satisfies Record<string, [string, ...Array<number>]>)) {
+    itWithRedis(`${what} is taken by the next who issues`, () =>
+      run(
+        Effect.gen(function* () {
+          const server = yield* redis()
+          const both = yield* pair(server.port)
+          yield* agreed(both)
+          const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+          const [verb, ...timeToLive] = command
+          yield* ask(server, verb, name.replace(/:token:.*/, ":lease"), ...timeToLive, "gone")
+          yield* both.one.refresh("line")
+          yield* agreed(both)
+          assert.strictEqual(yield* token(both.other), "token-2")
+        })
+      )
+    )
+  }
+})
+
+describe("a generation in Redis that is no number of a token", () => {
+  for (const generation of ["text", "nan", "inf", "1e999", "-1", "1.5", "0x7fffffff", "9007199254740993"]) {
+    itWithRedis(`does not keep the next token from being stored: ${generation}`, () =>
+      run(
+        Effect.gen(function* () {
+          const server = yield* redis()
+          const both = yield* pair(server.port)
+          yield* agreed(both)
+          const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+          yield* ask(server, "HSET", name, "generation", generation)
+          yield* both.one.refresh("line")
+          yield* agreed(both)
+          assert.strictEqual(yield* token(both.other), "token-2")
+          assert.strictEqual(yield* ask(server, "HGET", name, "generation"), "2")
+        })
+      )
+    )
+  }
+})
+
 describe("TokenStoreRedis", () => {
+  itWithRedis("takes over nothing that was copied from another prefix", () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* redis()
+        const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+        yield* agreed(yield* pair(server.port, issuer, { prefix: "staging" }))
+        const [name = ""] = yield* askForTexts(server, "KEYS", "*:token:*")
+        yield* ask(server, "COPY", name, name.replace("staging", "production"))
+        const both = yield* pair(server.port, issuer, { prefix: "production" })
+        yield* agreed(both)
+        assert.strictEqual(yield* token(both.one), "token-2")
+      })
+    )
+  )
+
   itWithRedis("keeps apart what has another prefix", () =>
     run(
       Effect.gen(function* () {

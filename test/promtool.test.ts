@@ -34,7 +34,13 @@ const Store = Layer.unwrapScoped(
         "1 second"
       )
     )
-    yield* processWith({ shared: { ...issuer(slow), identity: { client: "app" } } }, store)
+    yield* processWith(
+      {
+        shared: { ...issuer(slow), identity: { client: "app" } },
+        waiting: { ...issuer(hang), identity: { client: "app" } }
+      },
+      store
+    )
     yield* TestClock.adjust("1 millis")
     return store
   })
@@ -66,7 +72,8 @@ const everything = Effect.gen(function* () {
           invalid: issuer(answer(undefined)),
           hanging: { ...issuer(hang), issueTimeout: "10 seconds" },
           dying: issuer(die),
-          shared: { ...issuer(die), identity: { client: "app" } }
+          shared: { ...issuer(die), identity: { client: "app" } },
+          waiting: { ...issuer(succeed("1 hour")), identity: { client: "app" } }
         })
       ),
       Layer.provide(Store)
@@ -85,6 +92,7 @@ describe("promtool check metrics", () => {
     assert.deepStrictEqual(promtool(["check", "metrics"], { input: text }), { status: 0, output: "" })
     const families = parse(text)
     assert.deepStrictEqual(families.map(({ name, type }) => `${name} ${type}`).sort(), [
+      "token_cache_lease_given_up_total counter",
       "token_cache_lease_wait_seconds histogram",
       "token_cache_reads_total counter",
       "token_cache_refresh_consecutive_failures gauge",

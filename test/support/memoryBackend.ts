@@ -44,7 +44,8 @@ export const make: Effect.Effect<TokenStore.Backend> = Effect.gen(function* () {
       }),
     acquire: (group, owner, timeToLive) =>
       atOnce((now) => {
-        const free = (leases.get(group)?.until ?? 0) <= now
+        const left = (leases.get(group)?.until ?? 0) - now
+        const free = left <= 0 || left > timeToLive
         if (free) leases.set(group, { owner, until: now + timeToLive })
         return free
       }),

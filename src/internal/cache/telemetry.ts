@@ -41,6 +41,14 @@ export type Report =
   | AttemptReport
   | { readonly _tag: "Unauthorized"; readonly token: Token; readonly action: UnauthorizedAction }
   | SharingReport
+  | LeaseGivenUpReport
+
+/** An attempt has waited for the lease of another process for too long, and goes on without it. */
+export interface LeaseGivenUpReport {
+  readonly _tag: "LeaseGivenUp"
+  /** The token that the attempt is for. */
+  readonly token: Token
+}
 
 /** An attempt has ended. */
 export interface AttemptReport {

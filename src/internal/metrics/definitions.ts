@@ -30,6 +30,11 @@ export const leaseWait = Metric.histogram(
   "How long attempts waited for the lease or the token of another process"
 )
 
+export const leaseGivenUp = Metric.counter("token_cache_lease_given_up", {
+  description: "Attempts that have waited for the lease for too long and went on without it",
+  incremental: true
+})
+
 export const reads = Metric.counter("token_cache_reads", { description: "Reads of a token", incremental: true })
 
 export const ready = Metric.gauge("token_cache_token_ready", { description: "Whether there is a usable token" })

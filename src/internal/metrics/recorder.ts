@@ -94,6 +94,9 @@ const record = (series: Series.Series, report: Telemetry.Report): void => {
     }
     case "LeaseWait":
       Metrics.leaseWait.unsafeUpdate(report.millis / 1000, Series.labelled(series))
+      break
+    case "LeaseGivenUp":
+      Metrics.leaseGivenUp.unsafeUpdate(1, Series.labelled(series, Series.tokenLabel(series, report.token)))
   }
 }
 

@@ -9,14 +9,14 @@ import type { Stored } from "./refreshTokens.js"
 /** The lease of a token that is shared. There is none without a `TokenStore`, or for a token that is not shared. */
 export type Lease = Option.Option<TokenStore.Lease>
 
-/** The lease of the running attempt. It fails if the token is shared and the store does not work. */
+/** The lease of the running attempt. It fails if the token is shared and there is none. */
 export const currentLease: Effect.Effect<Lease, IssueError> = Effect.flatMap(
   Effect.serviceOption(TokenStore.CurrentLease),
   (lease) =>
     Option.isSome(lease) && Option.isNone(lease.value)
       ? new IssueError({
           reason: "Unreachable",
-          message: "the refresh token is used under the lease of the token store alone, and the store fails",
+          message: "the refresh token is used under the lease of the token store alone, which this process did not get",
           advice: "Check the token store."
         })
       : Effect.succeed(Option.flatten(lease))

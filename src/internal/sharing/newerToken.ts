@@ -5,7 +5,7 @@ import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
 import type { IssueError } from "../../TokenError.js"
 import type * as TokenStore from "../../TokenStore.js"
 import { isSame } from "../cache/accessToken.js"
-import type { SharedContext } from "./sharedToken.js"
+import { isWithdrawn, type SharedContext } from "./sharedToken.js"
 import { read } from "./storeClient.js"
 
 /** What was found in the store. */
@@ -16,7 +16,10 @@ export interface Found {
   readonly newer: Option.Option<AccessToken>
 }
 
-/** Looks in the store for a token that is newer than the current one, and that the cache accepts. */
+/**
+ * Looks in the store for a token that is newer than the current one, that the cache accepts, and that this process has
+ * not withdrawn.
+ */
 export const findNewer = (
   context: SharedContext,
   accept: (issued: IssuedToken) => Either.Either<AccessToken, IssueError>
@@ -27,7 +30,9 @@ export const findNewer = (
     const isNewer = ({ expiresAt }: AccessToken) =>
       token === undefined || stored.generation > shared.generation || expiresAt > token.expiresAt
     const newer =
-      stored.token === undefined || (token !== undefined && isSame(token.accessToken, stored.token.accessToken))
+      stored.token === undefined ||
+      (token !== undefined && isSame(token.accessToken, stored.token.accessToken)) ||
+      isWithdrawn(shared, stored.token.accessToken)
         ? Option.none()
         : Option.filter(Either.getRight(accept(stored.token)), isNewer)
     shared.generation = Math.max(shared.generation, stored.generation)

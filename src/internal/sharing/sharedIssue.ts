@@ -8,11 +8,12 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AccessToken } from "../../IssuedToken.js"
 import * as TokenStore from "../../TokenStore.js"
+import { annotated } from "../cache/cache.js"
 import type { Attempt } from "../cache/entry.js"
 import type { Issuing } from "../cache/sharing.js"
 import * as Lease from "./lease.js"
 import { findNewer } from "./newerToken.js"
-import { becomeLocal, becomeShared, type SharedContext } from "./sharedToken.js"
+import { becomeLocal, becomeShared, type SharedContext, type SharedTokens } from "./sharedToken.js"
 import { call } from "./storeClient.js"
 
 /**
@@ -52,12 +53,17 @@ const share = (self: SharedAttempt): Effect.Effect<AccessToken, unknown, unknown
 const isCurrent = ({ attempt, context }: SharedAttempt): boolean => context.token.entry.attempt === attempt
 
 /**
- * Issues a token now. Its lifetime counts from here, and not from when the attempt began to wait for another process.
+ * Issues a token now. Its lifetime counts from here, and not from when the attempt began to wait for another process. If
+ * the wall clock is set back meanwhile, that instant moves with it.
  */
-const issueNow = ({ context, issuing: { accept, issue } }: SharedAttempt) =>
+const issueNow = ({ context: { cache }, issuing: { accept, issue } }: SharedAttempt) =>
   Effect.suspend(() => {
-    const issuedAt = context.cache.now()
-    return Effect.flatMap(issue, (issued) => accept({ issuedAt, ...issued }))
+    cache.adjustForClockSetBack()
+    const issuedAt = cache.now() - cache.skew()
+    return Effect.flatMap(issue, (issued) => {
+      cache.adjustForClockSetBack()
+      return accept({ issuedAt: issuedAt + cache.skew(), ...issued })
+    })
   })
 
 /** Issues a token without the store, for this process alone. */
@@ -141,6 +147,7 @@ const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, T
       return theirs.value
     }
     const since = yield* Clock.currentTimeNanos
+    const reportWait = (now: bigint) => cache.report({ _tag: "LeaseWait", millis: Number(now - since) / 1e6 })
     for (let turn = 0; ; turn++) {
       token.changed.unsafeClose()
       const held = yield* Lease.acquire(context)
@@ -149,8 +156,14 @@ const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, T
       const now = yield* Clock.currentTimeNanos
       const mine = Option.filter(held, (held) => Lease.isHeld(held, now))
       if (Option.isSome(theirs) || Option.isSome(mine)) {
-        if (turn > 0) cache.report({ _tag: "LeaseWait", millis: Number(now - since) / 1e6 })
+        token.awaitsLeaseSince = undefined
+        if (turn > 0) reportWait(now)
         return Option.isSome(theirs) ? theirs.value : Option.getOrThrow(mine)
+      }
+      token.awaitsLeaseSince ??= now
+      if (now - token.awaitsLeaseSince >= patience(tokens)) {
+        reportWait(now)
+        return yield* giveUpLease(context)
       }
       attempt.awaitingLease = true
       yield* Effect.raceFirst(token.changed.await, Effect.sleep(pollInterval))
@@ -162,3 +175,22 @@ const prepare = (self: SharedAttempt): Effect.Effect<AccessToken | Lease.Held, T
       })
     )
   )
+
+/** How long a process goes without the lease and without a new token, in nanoseconds, before it issues on its own. */
+const patience = ({ store }: SharedTokens): bigint =>
+  BigInt(Math.ceil(2 * Duration.toMillis(store.leaseTimeToLive))) * 1_000_000n
+
+/** Says that this process goes on without the lease, and fails as if the store had failed. */
+const giveUpLease = ({ cache, token, tokens }: SharedContext): Effect.Effect<never, TokenStore.StoreError> => {
+  cache.report({ _tag: "LeaseGivenUp", token: token.entry })
+  const waited = Duration.format(Duration.times(tokens.store.leaseTimeToLive, 2))
+  return Effect.zipRight(
+    annotated(
+      token.entry,
+      Effect.logWarning(
+        `No lease and no token of another process within ${waited}: this process goes on without the lease`
+      )
+    ),
+    new TokenStore.StoreError({ message: "the lease could not be had" })
+  )
+}

@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type { TokenSource } from "../../TokenSource.js"
 import type * as TokenStore from "../../TokenStore.js"
+import { isSame } from "../cache/accessToken.js"
 import type { Cache } from "../cache/cache.js"
 import type { Entry } from "../cache/entry.js"
 import type { Token } from "../cache/telemetry.js"
@@ -21,6 +23,18 @@ export interface SharedToken {
   readonly changed: Effect.Latch
   /** Whether a token was written while an attempt ran, which may not have seen it. */
   missedChange: boolean
+  /**
+   * Whether the store is being looked into because a token was written, and whether another one was written meanwhile,
+   * for which it is looked into once more.
+   */
+  look: "none" | "running" | "again"
+  /**
+   * The instant of the monotonic clock at which this process was first refused the lease, and since which it has had
+   * neither the lease nor a new token. It outlasts an attempt, whose time limit may be shorter than the wait.
+   */
+  awaitsLeaseSince: bigint | undefined
+  /** Tokens that were invalidated, and may still be in the store. They must not become the current one again. */
+  withdrawn: ReadonlyArray<Redacted.Redacted<string>>
 }
 
 /** The store, and the tokens of one cache that are shared through it. */
@@ -35,8 +49,10 @@ export interface SharedTokens {
    * The tokens that this process has issued for itself because the store failed, and that are to be brought into it.
    */
   readonly local: Set<SharedToken>
-  /** A latch that is open while there are tokens in `local`. */
-  readonly anyLocal: Effect.Latch
+  /** The tokens of which the store may still hold one that was invalidated. */
+  readonly withdrawing: Set<SharedToken>
+  /** A latch that is open while there are tokens in `local` or in `withdrawing`. */
+  readonly isBehind: Effect.Latch
   /**
    * The operation with which the store began to fail, until that operation succeeds. `undefined` while the store works.
    */
@@ -63,7 +79,8 @@ export const make = (store: TokenStore.TokenStoreService): SharedTokens => ({
   byKey: new Map(),
   byToken: new Map(),
   local: new Set(),
-  anyLocal: Effect.unsafeMakeLatch(false),
+  withdrawing: new Set(),
+  isBehind: Effect.unsafeMakeLatch(false),
   failing: undefined,
   circuitOpenUntil: 0n,
   logged: new Set()
@@ -72,7 +89,17 @@ export const make = (store: TokenStore.TokenStoreService): SharedTokens => ({
 /** Begins to share a token under a key. */
 export const add = (tokens: SharedTokens, entry: Entry, key: TokenStore.Key): void => {
   const changed = Effect.unsafeMakeLatch(false)
-  const token: SharedToken = { entry, key, generation: 0, state: undefined, changed, missedChange: false }
+  const token: SharedToken = {
+    entry,
+    key,
+    generation: 0,
+    state: undefined,
+    changed,
+    missedChange: false,
+    look: "none",
+    awaitsLeaseSince: undefined,
+    withdrawn: []
+  }
   tokens.byKey.set(textOf(key), token)
   tokens.byToken.set(entry, token)
 }
@@ -84,6 +111,7 @@ export const remove = (tokens: SharedTokens, entry: Entry): void => {
     tokens.byToken.delete(entry)
     tokens.byKey.delete(textOf(token.key))
     tokens.local.delete(token)
+    tokens.withdrawing.delete(token)
   }
 }
 
@@ -110,14 +138,39 @@ export const keyOf = (
 export const becomeShared = ({ token, tokens }: SharedContext, generation: number): void => {
   token.generation = generation
   token.state = "shared"
+  token.awaitsLeaseSince = undefined
   tokens.local.delete(token)
+  forgetWithdrawn({ token, tokens }, token.withdrawn)
 }
 
 /** Marks the current token as one of this process alone, until it can be brought into the store. */
 export const becomeLocal = ({ token, tokens }: SharedContext): void => {
   token.state = "local"
+  token.awaitsLeaseSince = undefined
   tokens.local.add(token)
-  tokens.anyLocal.unsafeOpen()
+  tokens.isBehind.unsafeOpen()
+}
+
+/** Remembers that a token was invalidated, until the store no longer holds it. */
+export const addWithdrawn = ({ token, tokens }: SharedContext, withdrawn: Redacted.Redacted<string>): void => {
+  token.withdrawn = [...token.withdrawn, withdrawn]
+  tokens.withdrawing.add(token)
+  tokens.isBehind.unsafeOpen()
+}
+
+/** Whether a token was invalidated, and must not be taken over although the store may still hold it. */
+export const isWithdrawn = ({ withdrawn }: SharedToken, token: Redacted.Redacted<string>): boolean =>
+  withdrawn.some((other) => isSame(other, token))
+
+/** Forgets tokens that were invalidated, because the store does not hold them any more. */
+export const forgetWithdrawn = (
+  { token, tokens }: Pick<SharedContext, "token" | "tokens">,
+  gone: SharedToken["withdrawn"]
+): void => {
+  token.withdrawn = token.withdrawn.filter((withdrawn) => !gone.includes(withdrawn))
+  if (token.withdrawn.length === 0) {
+    tokens.withdrawing.delete(token)
+  }
 }
 
 /** Logs something the first time that it is to be logged for this cache. */

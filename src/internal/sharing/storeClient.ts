@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as TokenStore from "../../TokenStore.js"
-import * as AccessToken from "../cache/accessToken.js"
 import { timeoutClock } from "../cache/time.js"
+import * as SharedToken from "./sharedToken.js"
 import { logOnce, type SharedContext, type StoreOperation } from "./sharedToken.js"
 
 /** Reads what the store has under the key of a token. If a value cannot be decrypted, the log says so once. */
@@ -22,16 +22,30 @@ export const read = (context: SharedContext): Effect.Effect<TokenStore.Stored, T
   )
 }
 
-/** Removes a token that was invalidated from the store, if it is there, so that no other process takes it over. */
+/**
+ * Removes a token that was invalidated from the store, if it is there, so that no process takes it over. If that fails,
+ * it is remembered, and `storeSync.ts` tries again.
+ */
 export const withdraw = (context: SharedContext, token: Redacted.Redacted<string>): Effect.Effect<void> =>
-  read(context).pipe(
-    Effect.flatMap((stored) =>
-      stored.token !== undefined && AccessToken.isSame(stored.token.accessToken, token)
-        ? call(context, "remove", context.tokens.store.remove(context.token.key, stored.generation))
-        : Effect.void
-    ),
-    Effect.ignore
-  )
+  Effect.suspend(() => {
+    SharedToken.addWithdrawn(context, token)
+    return Effect.ignore(removeWithdrawn(context))
+  })
+
+/** Removes the stored token if it was invalidated, and forgets those that the store does not hold any more. */
+export const removeWithdrawn = (context: SharedContext): Effect.Effect<void, TokenStore.StoreError> =>
+  Effect.suspend(() => {
+    const { token, tokens } = context
+    const { withdrawn } = token
+    return read(context).pipe(
+      Effect.flatMap((stored) =>
+        stored.token !== undefined && SharedToken.isWithdrawn(token, stored.token.accessToken)
+          ? call(context, "remove", tokens.store.remove(token.key, stored.generation))
+          : Effect.void
+      ),
+      Effect.map(() => SharedToken.forgetWithdrawn(context, withdrawn))
+    )
+  })
 
 /**
  * Asks the store for something. It limits the time, tells listeners how that ended, and logs when an outage begins and

@@ -12,11 +12,12 @@ import * as TokenState from "../cache/tokenState.js"
 import * as Lease from "./lease.js"
 import { findNewer } from "./newerToken.js"
 import * as SharedToken from "./sharedToken.js"
-import { call } from "./storeClient.js"
+import { call, removeWithdrawn, withdraw } from "./storeClient.js"
 
 /**
  * Keeps the cache and the store in step until the scope closes. It takes over the tokens that other processes write,
- * before the current ones expire. Once the store works again, it writes the tokens that were issued while it failed.
+ * before the current ones expire. Once the store works again, it writes the tokens that were issued while it failed, and
+ * removes those that were invalidated.
  */
 export const run = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -29,7 +30,7 @@ export const run = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effe
         )
       )
     )
-    yield* Effect.forkScoped(Effect.forever(shareLocal(cache, tokens)))
+    yield* Effect.forkScoped(Effect.forever(catchUp(cache, tokens)))
   })
 
 /** Takes over what another process has written, or lets the attempt that runs look for it. */
@@ -39,10 +40,33 @@ const onChange = (cache: Cache, tokens: SharedToken.SharedTokens, { generation, 
     return
   }
   if (TokenState.isAtRest(token.entry.state)) {
-    cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
+    look({ cache, tokens, token })
   } else {
     token.missedChange = true
     token.changed.unsafeOpen()
+  }
+}
+
+/**
+ * Looks into the store for a newer token. However many changes are reported, true or not, one look runs at a time, and
+ * one more follows those that were reported meanwhile.
+ */
+const look = (context: SharedToken.SharedContext): void => {
+  const { cache, token } = context
+  if (token.look === "none") {
+    token.look = "running"
+    cache.fibers.fork(
+      Effect.ensuring(
+        Effect.ignore(adoptNewer(context)),
+        Effect.sync(() => {
+          const isAgain = token.look === "again"
+          token.look = "none"
+          if (isAgain) look(context)
+        })
+      )
+    )
+  } else {
+    token.look = "again"
   }
 }
 
@@ -56,7 +80,7 @@ const onReport = (cache: Cache, tokens: SharedToken.SharedTokens, report: Report
     const { missedChange } = token
     token.missedChange = false
     if (missedChange && report.outcome !== "success") {
-      cache.fibers.fork(Effect.ignore(adoptNewer({ cache, tokens, token })))
+      look({ cache, tokens, token })
     }
   }
 }
@@ -90,22 +114,29 @@ const acceptNow = ({ cache, token: { entry } }: SharedToken.SharedContext, issue
     invalidated: entry.state.invalidatedToken
   })
 
-/** Tries every 5 seconds to bring the tokens of this process into the store, while there are any. */
-const shareLocal = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void> =>
-  tokens.anyLocal.await.pipe(
+/**
+ * Tries every 5 seconds to bring the tokens of this process into the store, and to remove those that were invalidated,
+ * while there are any.
+ */
+const catchUp = (cache: Cache, tokens: SharedToken.SharedTokens): Effect.Effect<void> => {
+  const each = (
+    due: ReadonlySet<SharedToken.SharedToken>,
+    act: (context: SharedToken.SharedContext) => Effect.Effect<void, StoreError>
+  ) =>
+    Effect.suspend(() => Effect.forEach(due, (token) => act({ cache, tokens, token }), { discard: true })).pipe(
+      Effect.catchAllCause(() => Effect.void)
+    )
+  return tokens.isBehind.await.pipe(
     Effect.zipRight(Effect.sleep("5 seconds")),
-    Effect.zipRight(
-      Effect.suspend(() =>
-        Effect.forEach(tokens.local, (token) => Effect.scoped(shareOne({ cache, tokens, token })), { discard: true })
-      )
-    ),
-    Effect.catchAllCause(() => Effect.void),
+    Effect.zipRight(each(tokens.local, (context) => Effect.scoped(shareOne(context)))),
+    Effect.zipRight(each(tokens.withdrawing, removeWithdrawn)),
     Effect.zipRight(
       Effect.sync(() => {
-        if (tokens.local.size === 0) tokens.anyLocal.unsafeClose()
+        if (tokens.local.size === 0 && tokens.withdrawing.size === 0) tokens.isBehind.unsafeClose()
       })
     )
   )
+}
 
 /** Writes a token of this process to the store, unless a newer one is there by now, which is taken over instead. */
 const shareOne = (context: SharedToken.SharedContext): Effect.Effect<void, StoreError, Scope.Scope> =>
@@ -127,7 +158,11 @@ const shareOne = (context: SharedToken.SharedContext): Effect.Effect<void, Store
     }
     const generation = shared.generation + 1
     const written = yield* call(context, "write", held.value.lease.write(shared.key, generation, token))
-    if (written && shared.entry.state.token === token) {
+    const { invalidatedToken, token: current } = shared.entry.state
+    if (written && current === token) {
       SharedToken.becomeShared(context, generation)
+    } else if (invalidatedToken !== undefined && AccessToken.isSame(invalidatedToken, token.accessToken)) {
+      // It was invalidated while it was written, and then it was not there to be removed.
+      yield* withdraw(context, token.accessToken)
     }
   })

@@ -4,7 +4,8 @@ import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 
 /**
- * Where a store keeps a token. Both parts are hashes, so a key reveals no name, no client and no secret.
+ * Where a store keeps a token. Both parts are hashes that only the encryption keys can make, so a key reveals no name, no
+ * client and no secret. Without encryption they are plain hashes, which reveal what can be guessed.
  *
  * @since 0.1.0
  * @category models
@@ -55,6 +56,11 @@ export interface Change {
  */
 export interface Backend {
   /**
+   * What tells this storage apart from that of another environment, such as the prefix of its keys. Each value is
+   * encrypted for this storage, so a copy of it in another one cannot be read. Default: nothing.
+   */
+  readonly namespace?: string | undefined
+  /**
    * Reads the value under a key, with the time that it has left. The result is `none` if nothing was written there or if
    * the value has expired.
    */
@@ -72,7 +78,8 @@ export interface Backend {
   readonly remove: (key: Key, generation: number) => Effect.Effect<void, StoreError>
   /**
    * Gives `owner` the lease of a group for `timeToLive`, unless it is held, be it by the same owner. The result says
-   * whether `owner` got it.
+   * whether `owner` got it. A lease that never runs out, or not within `timeToLive`, is not held: no process of this
+   * library makes one, and it would end all issues.
    */
   readonly acquire: (group: string, owner: string, timeToLive: number) => Effect.Effect<boolean, StoreError>
   /**
@@ -110,3 +117,6 @@ export interface BackendValue {
   /** The time until the value expires, in milliseconds. */
   readonly timeToLive: number
 }
+
+/** Whether a number can be that of a generation. What a store holds may be anything. */
+export const isGeneration = (number: number): boolean => Number.isSafeInteger(number) && number >= 1

@@ -6,11 +6,11 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import { InvalidOptions } from "../../TokenError.js"
-import { hash } from "../hash.js"
 import { invalidDuration } from "../options.js"
-import type { Backend, Change, Key, StoreError } from "./backend.js"
+import { type Backend, type Change, isGeneration, type Key, type StoreError } from "./backend.js"
 import * as Encryption from "./encryption.js"
 import { type EncryptionKey, keysFromConfig } from "./encryptionKey.js"
+import * as KeyNames from "./keyNames.js"
 import * as Lease from "./lease.js"
 import * as StoredToken from "./storedToken.js"
 
@@ -22,14 +22,17 @@ import * as StoredToken from "./storedToken.js"
  */
 export interface TokenStoreOptions {
   /**
-   * The keys that encrypt the stored values, by AES-256-GCM. The first key encrypts, all keys decrypt. With `"none"`,
-   * whoever can read the storage can read the tokens. Default: the keys in the variable `TOKEN_STORE_KEYS`, which
-   * `TokenStore.keysFromConfig` reads.
+   * The keys that encrypt the stored values, by AES-256-GCM. The first key encrypts, all keys decrypt, and the one whose
+   * id comes first in alphabetical order makes the names in the storage. With `"none"`, whoever can read the storage can
+   * read the tokens, and whoever can write there decides which tokens are used. Default: the keys in the variable
+   * `TOKEN_STORE_KEYS`, which `TokenStore.keysFromConfig` reads.
    */
   readonly encryption?: ReadonlyArray<EncryptionKey> | "none" | undefined
   /**
    * How long the other processes wait for a process that issues a token once they hear nothing more from it. While it
-   * issues, it renews its lease every third of this time. At least 1 second. Default: 10 seconds.
+   * issues, it renews its lease every third of this time. A process that gets neither the lease nor a token for twice
+   * this time issues its own. All processes need the same value: a lease that runs for longer is taken from its holder.
+   * At least 1 second. Default: 10 seconds.
    */
   readonly leaseTimeToLive?: Duration.DurationInput | undefined
 }
@@ -84,12 +87,13 @@ export const make = (
     const leaseTimeToLive = yield* checkLeaseTimeToLive(options.leaseTimeToLive ?? "10 seconds")
     const encryption = options.encryption ?? (yield* keysFromConfig)
     const cipher = encryption === "none" ? Encryption.none : yield* Encryption.make(encryption)
+    const nameOf = KeyNames.make(encryption)
     const timeToLive = Math.ceil(Duration.toMillis(leaseTimeToLive))
     return {
       leaseTimeToLive,
       keyOf: ({ client, request }) => {
-        const group = hash(client)
-        return { group, id: hash([group, ...request]) }
+        const group = nameOf(client)
+        return { group, id: nameOf([group, ...request]) }
       },
       read: (key) => read(backend, cipher, key),
       acquire: (group) => acquire(backend, cipher, group, timeToLive),
@@ -117,7 +121,7 @@ const checkLeaseTimeToLive = (input: Duration.DurationInput): Either.Either<Dura
 const read = (backend: Backend, cipher: Encryption.Cipher, key: Key): Effect.Effect<StoredToken.Stored, StoreError> =>
   Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis
-    const found = yield* backend.read(key)
+    const found = Option.filter(yield* backend.read(key), ({ generation }) => isGeneration(generation))
     if (Option.isNone(found)) {
       return { generation: 0 }
     }
@@ -125,7 +129,8 @@ const read = (backend: Backend, cipher: Encryption.Cipher, key: Key): Effect.Eff
     if (value === "") {
       return { generation }
     }
-    const token = Option.flatMap(cipher.decrypt(value, StoredToken.placeOf(key)), StoredToken.decode)
+    const place = StoredToken.placeOf(backend.namespace ?? "", key, generation)
+    const token = Option.flatMap(cipher.decrypt(value, place), StoredToken.decode)
     return Option.isNone(token)
       ? { generation, unreadable: true }
       : // The clock of the process that wrote it may be ahead of this one, and the store may have begun to count late.

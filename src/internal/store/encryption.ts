@@ -54,7 +54,8 @@ const open = Option.liftThrowable(
   }
 )
 
-const version = "v1"
+/** It changes with what a value is bound to, and with how keys are named. */
+const version = "v2"
 
 const algorithm = "aes-256-gcm"
 

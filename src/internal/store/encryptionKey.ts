@@ -52,11 +52,19 @@ export const checkKeys = (
     return Either.left("each key must have its own id of up to 32 letters, digits, - and _")
   }
   // The message names the key by its number: what stands where the id should be may be the key itself.
-  const unfit = keys.findIndex(({ key }) => keyBytes(key).length !== 32) + 1
-  return unfit === 0
+  const malformed = keys.findIndex(({ key }) => !isBase64Of32Bytes(Redacted.value(key))) + 1
+  if (malformed > 0) {
+    return Either.left(`key ${malformed} must be 32 bytes in base64, such as openssl rand -base64 32 prints`)
+  }
+  const uniform = keys.findIndex(({ key }) => new Set(keyBytes(key)).size === 1) + 1
+  return uniform === 0
     ? Either.right(keys)
-    : Either.left(`key ${unfit} must be 32 bytes in base64, such as openssl rand -base64 32 prints`)
+    : Either.left(`key ${uniform} is not random: take what openssl rand -base64 32 prints`)
 }
+
+/** Whether a text is base64 as RFC 4648 section 4 writes 32 bytes: Node's decoder leaves out what it does not know. */
+const isBase64Of32Bytes = (text: string): boolean =>
+  /^[A-Za-z0-9+/]{43}=$/.test(text) && Buffer.from(text, "base64").toString("base64") === text
 
 /** The bytes of a key that is written in base64. */
 export const keyBytes = (key: Redacted.Redacted<string>): Buffer => Buffer.from(Redacted.value(key), "base64")

@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Backend, Key, StoreError } from "./backend.js"
+import { type Backend, isGeneration, type Key, type StoreError } from "./backend.js"
 import * as NumberedFiles from "./numberedFiles.js"
 
 /**
@@ -48,7 +48,7 @@ const makeLeases = (
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const last = yield* files.latest(group, "lease")
-        if (Option.isSome(last) && last.value.until > now) {
+        if (Option.isSome(last) && last.value.until > now && last.value.until <= now + timeToLive) {
           return false
         }
         const number = Option.match(last, { onNone: () => 1, onSome: (last) => last.number + 1 })
@@ -91,7 +91,7 @@ const makeTokens = (
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.map(
         files.latest(prefix, "token"),
-        Option.filter((file) => file.until > now)
+        Option.filter((file) => file.until > now && isGeneration(file.generation))
       )
     )
   return {

@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type Backend, type Key, StoreError } from "./backend.js"
+import { type Backend, isGeneration, type Key, StoreError } from "./backend.js"
 import type { Cipher } from "./encryption.js"
 import * as StoredToken from "./storedToken.js"
 
@@ -46,25 +46,32 @@ export interface Holder {
 export const make = (backend: Backend, cipher: Cipher, { group, owner, timeToLive }: Holder): Lease => ({
   write: (key, generation, token) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      backend.write(key, owner, {
-        generation,
-        value: cipher.encrypt(StoredToken.encode(token), StoredToken.placeOf(key)),
-        timeToLive: Math.max(1, Math.ceil(token.expiresAt - now))
-      })
+      isGeneration(generation)
+        ? backend.write(key, owner, {
+            generation,
+            value: cipher.encrypt(
+              StoredToken.encode(token),
+              StoredToken.placeOf(backend.namespace ?? "", key, generation)
+            ),
+            timeToLive: Math.max(1, Math.ceil(token.expiresAt - now))
+          })
+        : Effect.succeed(false)
     ),
   renew: backend.renew(group, owner, timeToLive),
   release: backend.release(group, owner),
   readSecret: Effect.flatMap(backend.readSecret(group), (stored) =>
     Effect.transposeMapOption(stored, (value) =>
-      Effect.mapBoth(cipher.decrypt(value, secretPlace(group)), {
+      Effect.mapBoth(cipher.decrypt(value, secretPlace(backend, group)), {
         onFailure: () => new StoreError({ message: "the secret cannot be decrypted: check TOKEN_STORE_KEYS" }),
         onSuccess: Redacted.make
       })
     )
   ),
   writeSecret: (secret) =>
-    Effect.suspend(() => backend.writeSecret(group, owner, cipher.encrypt(Redacted.value(secret), secretPlace(group))))
+    Effect.suspend(() =>
+      backend.writeSecret(group, owner, cipher.encrypt(Redacted.value(secret), secretPlace(backend, group)))
+    )
 })
 
-/** What an encrypted secret is bound to, so that it cannot be moved to another group. */
-const secretPlace = (group: string): string => `secret:${group}`
+/** What an encrypted secret is bound to, so that it cannot be moved to another group or storage. */
+const secretPlace = ({ namespace = "" }: Backend, group: string): string => JSON.stringify(["secret", namespace, group])

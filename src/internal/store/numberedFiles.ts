@@ -42,12 +42,19 @@ export interface NumberedFile extends FileName {
   readonly until: number
 }
 
-/** Opens the directory, which is created if it does not exist. */
+/** Opens the directory, which is created if it does not exist. It fails if others than the owner can write there. */
 export const make = (directory: string): Effect.Effect<NumberedFiles, StoreError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(toStoreError))
+    const { mode } = yield* Effect.mapError(fs.stat(directory), toStoreError)
+    // On Windows the mode says nothing about who can write.
+    if (path.sep === "/" && (mode & 0o022) !== 0) {
+      return yield* new StoreError({
+        message: "group or others can write to the directory of the token store: give it to its owner with chmod 700"
+      })
+    }
 
     const pathOf = (file: FileName) => path.join(directory, nameOf(file))
 

@@ -88,11 +88,12 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     Effect.map(run(`${ifHeld}\n${script}`, keys, ...args), (done) => done === 1)
 
   return {
+    namespace: prefix,
     read: (key) =>
       Effect.map(run(scripts.read, [tokenKey(key)]), (answer) => {
         const [generation, value, timeToLive] = Array.isArray(answer) ? answer : []
         return typeof value === "string"
-          ? Option.some({ generation: Number(generation), value, timeToLive: Number(timeToLive) })
+          ? Option.some({ generation: toGeneration(generation), value, timeToLive: Number(timeToLive) })
           : Option.none()
       }),
     write: (key, owner, { generation, timeToLive, value }) => {
@@ -102,10 +103,7 @@ const makeBackend = (redis: Redis | Cluster, subscriber: Redis | Cluster, prefix
     },
     remove: (key, generation) => Effect.asVoid(run(scripts.remove, [tokenKey(key)], generation)),
     acquire: (group, owner, timeToLive) =>
-      Effect.map(
-        call(() => redis.set(leaseKey(group), owner, "PX", timeToLive, "NX")),
-        (answer) => answer === "OK"
-      ),
+      Effect.map(run(scripts.acquire, [leaseKey(group)], owner, timeToLive), (acquired) => acquired === 1),
     renew: (group, owner, timeToLive) => runAsHolder(scripts.renew, [leaseKey(group)], owner, timeToLive),
     release: (group, owner) => Effect.asVoid(runAsHolder(scripts.release, [leaseKey(group)], owner)),
     changes: changesOf(subscriber, channel),
@@ -128,7 +126,9 @@ local value = redis.call("HMGET", KEYS[1], "generation", "value")
 return { value[1], value[2], redis.call("PTTL", KEYS[1]) }`,
   write: `
 local stored = redis.call("HGET", KEYS[2], "generation")
-if stored and tonumber(stored) >= tonumber(ARGV[2]) then return 0 end
+-- Up to 2^53 - 1, and in decimal digits alone: whatever else somebody has put there does not count.
+local counts = stored and string.find(stored, "^[1-9]%d*$") and tonumber(stored) <= 9007199254740991
+if counts and tonumber(stored) >= tonumber(ARGV[2]) then return 0 end
 redis.call("HSET", KEYS[2], "generation", ARGV[2], "value", ARGV[3])
 redis.call("PEXPIRE", KEYS[2], ARGV[4])
 redis.call("PUBLISH", ARGV[5], ARGV[6])
@@ -136,12 +136,20 @@ return 1`,
   remove: `
 if redis.call("HGET", KEYS[1], "generation") == ARGV[1] then redis.call("HSET", KEYS[1], "value", "") end
 return 1`,
+  acquire: `
+local left = redis.call("PTTL", KEYS[1])
+if left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return 1`,
   renew: `return redis.call("PEXPIRE", KEYS[1], ARGV[2])`,
   release: `return redis.call("DEL", KEYS[1])`,
   writeSecret: `
 redis.call("SET", KEYS[2], ARGV[2])
 return 1`
 }
+
+/** Takes a number as the script that writes takes it: "0x7f" is none. */
+const toGeneration = (text: unknown): number => (/^[1-9]\d*$/.test(String(text)) ? Number(text) : Number.NaN)
 
 /** Waits for a connection: a process that has just started would otherwise issue a token of its own. */
 const whenConnected = (redis: Redis | Cluster): Effect.Effect<void, StoreError> => {

@@ -48,8 +48,12 @@ export const encode = ({ accessToken, expiresAt, issuedAt, keyId, scope }: Store
 /** Reads a token from JSON text. The result is `none` for any other text: the decoder's own error would quote it. */
 export const decode = (text: string): Option.Option<StoredToken> => Schema.decodeOption(TokenJson)(text)
 
-/** What an encrypted token is bound to, so that it cannot be moved to another key. */
-export const placeOf = ({ group, id }: Key): string => `token:${group}:${id}`
+/**
+ * What an encrypted token is bound to, so that it can be moved neither to another key or storage nor to another
+ * generation.
+ */
+export const placeOf = (namespace: string, { group, id }: Key, generation: number): string =>
+  JSON.stringify(["token", namespace, group, id, generation])
 
 const TokenJson = Schema.parseJson(
   Schema.Struct({

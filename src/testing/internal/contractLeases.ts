@@ -38,6 +38,17 @@ export const leaseCases: Cases = {
       yield* checkStored(one, key, 2, "new")
     }),
 
+  "gives away a lease that runs for longer than the next owner asks for": (one, other) =>
+    Effect.gen(function* () {
+      const { group } = newKey()
+      yield* one.acquire(group, "one", 2 * minute)
+      yield* check(
+        yield* other.acquire(group, "other", minute),
+        "the lease could not be acquired although it runs for too long"
+      )
+      yield* check(!(yield* one.renew(group, "one", minute)), "the owner before could renew the lease")
+    }),
+
   "does not renew a lease that has run out": (one) =>
     Effect.gen(function* () {
       const { group } = newKey()

@@ -8,7 +8,7 @@ import * as MemoryBackend from "../memoryBackend.js"
 
 export * from "../../../src/index.js"
 
-const key = { id: "test", key: Redacted.make(Buffer.alloc(32, 7).toString("base64")) }
+const key = { id: "test", key: Redacted.make(Buffer.from("the key of a store for the tests").toString("base64")) }
 
 const Store = Layer.orDie(
   Layer.unwrapEffect(Effect.map(MemoryBackend.make, (backend) => Core.TokenStore.layer(backend, { encryption: [key] })))
