@@ -57,6 +57,8 @@ const run = (
   trigger: Trigger,
   obtain: (attempt: Attempt) => Effect.Effect<AccessToken, unknown, unknown>
 ): void => {
+  // Otherwise the start would be moved, once somebody notices that the clock was set back before.
+  cache.adjustForClockSetBack()
   const attempt: Attempt = {
     startedAt: cache.now(),
     startedAtNanos: cache.clock.unsafeCurrentTimeNanos(),

@@ -23,6 +23,8 @@ type Verb = "invalidate" | "unauthorized"
 /** Does what follows from a report, if it is about the current token. */
 const report = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): Effect.Effect<void> =>
   Effect.sync(() => {
+    // Otherwise a back-off that begins now would be moved, once somebody notices that the clock was set back before.
+    cache.adjustForClockSetBack()
     const action =
       entry.state.token !== undefined && AccessToken.isSame(entry.state.token.accessToken, token)
         ? react(cache, entry, token, verb)

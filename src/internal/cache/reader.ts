@@ -54,6 +54,8 @@ export const read = <A>(
 const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     const now = clock.unsafeCurrentTimeMillis()
+    // Otherwise the end of a back-off may be an instant of a clock that has been set back since.
+    cache.adjustForClockSetBack()
     const token = Entry.usableToken(entry, now, clock.unsafeCurrentTimeNanos())
     if (token !== undefined) {
       return Effect.succeed(token)
@@ -73,6 +75,7 @@ const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effe
 export const refresh = (cache: Cache, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
     const now = clock.unsafeCurrentTimeMillis()
+    cache.adjustForClockSetBack()
     if (entry.state.stopped) {
       return Effect.fail(Unavailable.closed(entry))
     }

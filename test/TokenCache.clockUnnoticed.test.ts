@@ -1,0 +1,100 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schedule, TestClock } from "effect"
+import { TokenCache, TokenStore } from "effect-token-cache"
+import * as Issuer from "./support/issuer.js"
+import * as MemoryBackend from "./support/memoryBackend.js"
+import { layer, read, refresh } from "./support/oneToken.js"
+import { settableClock } from "./support/settableClock.js"
+import * as Sharing from "./support/sharing.js"
+
+const hour = 3_600_000
+
+/** Runs a test three hours after the epoch, on a clock that can be set. */
+const onSettableClock = <A, E, R>(
+  test: (clock: Effect.Effect.Success<typeof settableClock>) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    yield* TestClock.adjust(3 * hour)
+    const settable = yield* settableClock
+    return yield* Effect.withClock(test(settable), settable.clock)
+  })
+
+describe("a clock set back that the refresh fiber has not noticed yet", () => {
+  it.effect("does not make refresh fail in a back-off", () => {
+    const issuer = Issuer.scripted(Issuer.fail(), Issuer.succeed("15 minutes"))
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        yield* adjust(0)
+        set(-hour)
+        assert.strictEqual(yield* refresh, "token-2")
+      }).pipe(Effect.provide(layer(issuer)))
+    )
+  })
+
+  it.effect("does not make a Retry-After longer for refresh", () => {
+    const issuer = Issuer.scripted(Issuer.fail({ retryAfter: "10 seconds" }), Issuer.succeed("15 minutes"))
+    return onSettableClock(({ adjust, clock, set }) =>
+      Effect.gen(function* () {
+        yield* adjust(0)
+        set(-hour)
+        const { nextAttemptAt } = yield* Effect.flip(refresh)
+        assert.strictEqual(nextAttemptAt, clock.unsafeCurrentTimeMillis() + 30_000)
+        yield* adjust("10 seconds")
+        assert.strictEqual(yield* refresh, "token-2")
+      }).pipe(Effect.provide(layer(issuer)))
+    )
+  })
+
+  it.effect("tells a reader without a token when the next attempt starts by the new clock", () => {
+    const issuer = Issuer.scripted(Issuer.fail())
+    return onSettableClock(({ adjust, clock, set }) =>
+      Effect.gen(function* () {
+        yield* adjust(0)
+        set(-hour)
+        const { nextAttemptAt } = yield* Effect.flip(read)
+        assert.strictEqual(nextAttemptAt, clock.unsafeCurrentTimeMillis() + 30_000)
+      }).pipe(Effect.provide(layer(issuer)))
+    )
+  })
+
+  for (const [verb, report] of [
+    ["unauthorized", TokenCache.unauthorized],
+    ["invalidate", TokenCache.invalidate]
+  ] as const) {
+    it.effect(`leaves the back-off after ${verb} as long as it is`, () => {
+      const issuer = Issuer.scripted(Issuer.succeed("1 hour"))
+      const reported = Effect.flatMap(TokenCache.token("line"), (token) => report("line", token))
+      return onSettableClock(({ adjust, set }) =>
+        Effect.gen(function* () {
+          yield* reported
+          yield* read
+          set(-hour)
+          yield* reported
+          yield* adjust("29 seconds")
+          assert.strictEqual(issuer.calls.length, 2)
+          yield* adjust("1 second")
+          assert.strictEqual(issuer.calls.length, 3)
+        }).pipe(Effect.provide(layer(issuer)))
+      )
+    })
+  }
+
+  it.effect("does not bring the next attempt forward when a token of another process is taken over", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("2 hours"))
+    const source = { issue: issuer.issue, identity: { client: "app" }, schedule: Schedule.spaced("10 minutes") }
+    return onSettableClock(({ adjust, clock, set }) =>
+      Effect.gen(function* () {
+        const store = TokenStore.layer(yield* MemoryBackend.make, { encryption: [Sharing.key] })
+        const one = yield* Sharing.processWith({ line: source }, store)
+        const other = yield* Sharing.processWith({ line: source }, store)
+        yield* one.token("line")
+        yield* other.token("line")
+        set(-hour)
+        yield* other.refresh("line")
+        yield* adjust(0)
+        const { generation, nextAttemptAt } = yield* one.status("line")
+        assert.deepStrictEqual([generation, nextAttemptAt], [2, clock.unsafeCurrentTimeMillis() + 600_000])
+      }).pipe(Effect.scoped)
+    )
+  })
+})
