@@ -3,7 +3,7 @@ import { Effect, Schedule, TestClock } from "effect"
 import { TokenCache, TokenStore } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
-import { layer, read, refresh } from "./support/oneToken.js"
+import { layer, read, refresh, status } from "./support/oneToken.js"
 import { settableClock } from "./support/settableClock.js"
 import * as Sharing from "./support/sharing.js"
 
@@ -95,6 +95,22 @@ describe("a clock set back that the refresh fiber has not noticed yet", () => {
         const { generation, nextAttemptAt } = yield* one.status("line")
         assert.deepStrictEqual([generation, nextAttemptAt], [2, clock.unsafeCurrentTimeMillis() + 600_000])
       }).pipe(Effect.scoped)
+    )
+  })
+})
+
+describe("a clock set back by a fraction of a millisecond more during an attempt", () => {
+  it.effect("leaves whole milliseconds in every instant, and the token is taken", () => {
+    const issuer = Issuer.scripted(Issuer.slow("slow"))
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        yield* adjust(0)
+        set(-hour - 0.5)
+        yield* adjust("1 second")
+        const { expiresAt, issuedAt, lastError, nextAttemptAt } = yield* status
+        assert.isUndefined(lastError)
+        for (const instant of [issuedAt, expiresAt, nextAttemptAt]) assert.isTrue(Number.isInteger(instant))
+      }).pipe(Effect.provide(layer(issuer)))
     )
   })
 })
