@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule, TestClock } from "effect"
+import { Deferred, Effect, Fiber, Schedule, TestClock } from "effect"
 import { TokenCache, TokenStore } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
@@ -111,6 +111,33 @@ describe("a clock set back by a fraction of a millisecond more during an attempt
         assert.isUndefined(lastError)
         for (const instant of [issuedAt, expiresAt, nextAttemptAt]) assert.isTrue(Number.isInteger(instant))
       }).pipe(Effect.provide(layer(issuer)))
+    )
+  })
+})
+
+describe("a clock set back while a token is written to the store", () => {
+  it.effect("gives out no expired token", () => {
+    const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail())
+    return onSettableClock(({ adjust, clock, set }) =>
+      Effect.gen(function* () {
+        const backend = yield* MemoryBackend.make
+        const written = yield* Deferred.make<void>()
+        const slow: TokenStore.Backend = {
+          ...backend,
+          write: (...write) => Effect.zipRight(Deferred.await(written), backend.write(...write))
+        }
+        const cache = yield* Sharing.processOn(slow, { issue: issuer.issue })
+        const reader = yield* Effect.fork(cache.token("line"))
+        yield* adjust("1 second")
+        set(-hour)
+        // The refresh fiber notices it.
+        yield* Effect.fork(cache.refresh("line"))
+        yield* adjust(0)
+        yield* Deferred.succeed(written, undefined)
+        assert.strictEqual(Issuer.value(yield* Fiber.join(reader)), "token-1")
+        const { expiresAt } = yield* cache.status("line")
+        assert.strictEqual(expiresAt, clock.unsafeCurrentTimeMillis() - 1000 + 900_000)
+      }).pipe(Effect.scoped)
     )
   })
 })

@@ -66,7 +66,8 @@ const run = (
     holdsPermit: false,
     trigger,
     awaitingLease: false,
-    span: undefined
+    span: undefined,
+    acceptedSkew: 0
   }
   entry.demand = undefined
   entry.attempt = attempt
@@ -133,6 +134,7 @@ const annotateOutcome = ({ span }: Attempt, outcome: Telemetry.Outcome): void =>
 const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToken) => {
   // Otherwise the token would get the instants of a clock that has been set back since.
   cache.adjustForClockSetBack()
+  attempt.acceptedSkew = cache.skew()
   return Accepted.fromIssued(issued, {
     startedAt: attempt.startedAt,
     now: cache.now(),
@@ -149,17 +151,20 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
   if (entry.attempt !== attempt) {
     return
   }
-  if (Exit.isFailure(exit)) {
-    cache.adjustForClockSetBack()
-  }
+  cache.adjustForClockSetBack()
   entry.attempt = undefined
   const endedAt = cache.now()
-  // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
-  const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
+  const skew = cache.skew()
+  const outcome = Exit.isFailure(exit)
+    ? // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
+      Exit.fail(issueErrorOf(exit.cause))
+    : skew === attempt.acceptedSkew
+      ? exit
+      : // The clock was set back while the token was written to a store.
+        Exit.map(exit, (token) => TokenState.shiftedToken(token, skew - attempt.acceptedSkew))
   if (cache.listeners.size > 0) {
     report(cache, entry, attempt, outcome)
   }
-  const skew = cache.skew()
   cache.fibers.fork(
     NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
       Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew })),

@@ -101,6 +101,8 @@ export interface Attempt {
   awaitingLease: boolean
   /** The span of the attempt. `undefined` until its fiber has begun. */
   span: Tracer.Span | undefined
+  /** How far the cache had moved its instants when it accepted the token that the attempt gives. */
+  acceptedSkew: number
 }
 
 const startup: Demand = { trigger: "startup", urgent: false }
