@@ -207,6 +207,9 @@ const lookupFailed = (name: string, cause: Cause.Cause<unknown>): TokenUnavailab
 
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
+/** Puts the instant of a read behind those of all other reads. Instants before 1970 are negative. */
+const afterAllReads = 2 ** 52
+
 /**
  * Drops tenants until there are no more than `capacity`: those read least recently first, and those that back off last.
  */
@@ -215,12 +218,13 @@ const dropExcess = (cache: Cache, capacity: number): void => {
   if (excess <= 0) {
     return
   }
-  const now = cache.now()
+  // Otherwise those that were read before the clock was set back would seem to be the last ones.
+  cache.adjustForClockSetBack()
   const candidates = new FlatQueue<Entry.Entry>()
   for (const entry of cache.tenants) {
     const { idle, state } = entry
     if (idle?.waiting === 0) {
-      candidates.push(entry, idle.readAt + (state.lastError === undefined ? 0 : now))
+      candidates.push(entry, idle.readAt + (state.lastError === undefined ? 0 : afterAllReads))
     }
   }
   for (let left = Math.min(excess, candidates.length); left > 0; left--) {
