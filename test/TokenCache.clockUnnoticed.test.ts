@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schedule, TestClock } from "effect"
-import { TokenCache, TokenStore } from "effect-token-cache"
+import { RefreshPolicy, TokenCache, TokenStore } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
 import * as MemoryBackend from "./support/memoryBackend.js"
-import { layer, read, refresh, status } from "./support/oneToken.js"
+import { delays, layer, read, refresh, status } from "./support/oneToken.js"
 import { settableClock } from "./support/settableClock.js"
 import * as Sharing from "./support/sharing.js"
 
@@ -95,6 +95,99 @@ describe("a clock set back that the refresh fiber has not noticed yet", () => {
         const { generation, nextAttemptAt } = yield* one.status("line")
         assert.deepStrictEqual([generation, nextAttemptAt], [2, clock.unsafeCurrentTimeMillis() + 600_000])
       }).pipe(Effect.scoped)
+    )
+  })
+})
+
+describe("what a policy remembers of the last token", () => {
+  for (const [what, schedule] of [
+    ["moves", undefined],
+    [
+      "moves, even if it is stepped slowly,",
+      Schedule.mapEffect(RefreshPolicy.make({ jitter: 0 }), (delay) => Effect.delay(Effect.succeed(delay), 500))
+    ]
+  ] as const) {
+    it.effect(`${what} with a clock that is set back`, () => {
+      const issuer = Issuer.scripted(Issuer.succeed("15 minutes"), Issuer.fail())
+      const options = schedule === undefined ? {} : { jitter: undefined, schedule }
+      return onSettableClock(({ adjust, set }) =>
+        Effect.gen(function* () {
+          yield* adjust("100 millis")
+          set(-hour)
+          yield* adjust("800 seconds")
+          assert.deepStrictEqual(delays(issuer).slice(1, 4), [30, 60, 120])
+          // Half of what is left of the token, which is 235 seconds.
+          assert.closeTo(delays(issuer)[4] ?? 0, 117.5, 1)
+        }).pipe(Effect.provide(layer(issuer, options)))
+      )
+    })
+  }
+})
+
+const tenants = (issuer: ReturnType<typeof Issuer.scripted>, options = {}) =>
+  TokenCache.layerLookup(() => Effect.succeed({ issue: issuer.issue }), options)
+
+const names = Effect.map(TokenCache.statuses, (statuses) => statuses.map(({ name }) => name))
+
+describe("a tenant", () => {
+  it.effect("is kept no longer when the clock is set back", () => {
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        set(-hour / 2)
+        yield* adjust("59 minutes")
+        assert.deepStrictEqual(yield* names, ["a"])
+        yield* adjust("1 minute")
+        assert.deepStrictEqual(yield* names, [])
+      }).pipe(Effect.provide(tenants(Issuer.scripted(Issuer.succeed("1 day")))))
+    )
+  })
+
+  it.effect("is kept as long when it is read before anybody notices that the clock was set back", () => {
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        yield* adjust("50 minutes")
+        set(-hour / 2)
+        yield* TokenCache.token("a")
+        yield* adjust("59 minutes")
+        assert.deepStrictEqual(yield* names, ["a"])
+        yield* adjust("1 minute")
+        assert.deepStrictEqual(yield* names, [])
+      }).pipe(Effect.provide(tenants(Issuer.scripted(Issuer.succeed("1 day")))))
+    )
+  })
+
+  it.effect("that was read since the clock was set back outlasts one that was not", () => {
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        yield* TokenCache.token("a")
+        yield* adjust("10 seconds")
+        yield* TokenCache.token("b")
+        yield* adjust("10 seconds")
+        set(-hour)
+        yield* TokenCache.token("a")
+        yield* TokenCache.token("c")
+        yield* adjust(0)
+        assert.deepStrictEqual(yield* names, ["a", "c"])
+      }).pipe(Effect.provide(tenants(Issuer.scripted(Issuer.succeed("1 day")), { capacity: 2 })))
+    )
+  })
+})
+
+describe("a tenant that backs off", () => {
+  it.effect("is dropped last before 1970 as well", () => {
+    const issuer = Issuer.scripted(Issuer.fail(), Issuer.succeed("1 day"))
+    return onSettableClock(({ adjust, set }) =>
+      Effect.gen(function* () {
+        set(-1000 * hour)
+        yield* Effect.flip(TokenCache.token("fails"))
+        yield* adjust("1 second")
+        yield* TokenCache.token("b")
+        yield* TokenCache.token("c")
+        yield* adjust(0)
+        assert.deepStrictEqual(yield* names, ["fails", "c"])
+      }).pipe(Effect.provide(tenants(issuer, { capacity: 2 })))
     )
   })
 })

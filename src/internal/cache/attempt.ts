@@ -199,6 +199,7 @@ const settle = (cache: Cache, entry: Entry, ended: Ended): Effect.Effect<void> =
     return Effect.void
   }
   // A schedule may take its time, and the clock may have been set back meanwhile.
+  NextAttempt.shift(entry, cache.skew() - ended.skew)
   cache.adjustForClockSetBack()
   const skew = cache.skew() - ended.skew
   const endedAt = ended.endedAt + skew

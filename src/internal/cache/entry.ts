@@ -79,6 +79,8 @@ export interface Idle {
   readonly timeToLive: number
   /** When the token was last read or refreshed, in epoch milliseconds. */
   readAt: number
+  /** The same on the monotonic clock. */
+  readAtNanos: bigint
   /** How many lookups, reads and refreshes wait for the token. While there are any, it is not dropped. */
   waiting: number
   /** Is called when nobody waits for the token any more. */
@@ -145,6 +147,20 @@ export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
  */
 export const permitExpiresAt = (attempt: Attempt, readTimeout: number): number =>
   Math.ceil(attempt.startedAt + readTimeout)
+
+/** Notes that a tenant is read now. */
+export const noteRead = (idle: Idle, now: number, nanos: bigint): void => {
+  idle.readAt = now
+  idle.readAtNanos = nanos
+}
+
+/**
+ * Moves the last read of a tenant after the wall clock was set back. A read that came after that, and before anybody
+ * noticed it, is an instant of the new clock already: the monotonic clock tells.
+ */
+export const shiftIdle = (idle: Idle, now: number, nanos: bigint): void => {
+  idle.readAt = Math.min(idle.readAt, now - Number((nanos - idle.readAtNanos) / 1_000_000n))
+}
 
 /** Gives the instant at which nobody has read a tenant for too long, or `never` while somebody waits for its token. */
 export const idleAt = ({ idle, state, waiters }: Entry): number =>

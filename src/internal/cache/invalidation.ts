@@ -78,8 +78,10 @@ const backOff = (cache: Cache, entry: Entry, before: TokenState.TokenState, now:
       : TokenState.invalidated(TokenState.reportedAgain(before, error, nextAttemptAt))
   const state = reported(now + NextAttempt.retryAfter(entry))
   cache.update(entry, state)
+  const skew = cache.skew()
   cache.fibers.fork(
     Effect.flatMap(next, (nextAttemptAt) => {
+      NextAttempt.shift(entry, cache.skew() - skew)
       if (entry.state === state) {
         cache.update(entry, reported(nextAttemptAt))
         cache.wake()

@@ -12,7 +12,7 @@ import { type InvalidOptions, IssueError, type TokenUnavailable } from "../../To
 import type { TokenSource } from "../../TokenSource.js"
 import { issueErrorOf } from "../issueErrorOf.js"
 import { type Cache, declaredNames } from "./cache.js"
-import type * as Entry from "./entry.js"
+import * as Entry from "./entry.js"
 import * as Membership from "./membership.js"
 import { whileWaiting } from "./reader.js"
 import { monotonicMillis } from "./time.js"
@@ -121,7 +121,7 @@ const makeLookup = (cache: Cache, options: Options, name: string, released: () =
   waiters: Waiters.make<Entry.Entry, TokenUnavailable>(cache.clock, cache.fibers, () =>
     Unavailable.timedOut({ name }, cache.options.readTimeout)
   ),
-  idle: { timeToLive: options.idleTimeToLive, readAt: cache.now(), waiting: 0, released }
+  idle: { timeToLive: options.idleTimeToLive, readAt: 0, readAtNanos: 0n, waiting: 0, released }
 })
 
 /** Runs a lookup, which ends in an entry or in an error for all who wait for it. */
@@ -180,7 +180,7 @@ const add = (
   if (Exit.isFailure(exit)) {
     return Exit.fail(isNotFound(exit) ? unknown(cache, name) : lookupFailed(name, exit.cause))
   }
-  idle.readAt = cache.now()
+  Entry.noteRead(idle, cache.now(), cache.clock.unsafeCurrentTimeNanos())
   const entry = Membership.insert(cache, name, exit.value, options.context, idle)
   dropExcess(cache, options.capacity)
   return Exit.succeed(entry)
