@@ -166,10 +166,23 @@ const conclude = (cache: Cache, entry: Entry, attempt: Attempt, exit: Exit.Exit<
     report(cache, entry, attempt, outcome)
   }
   cache.fibers.fork(
-    NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
-      Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew })),
+    schedule(cache, entry, attempt, outcome, endedAt).pipe(
       Effect.catchAllCause((cause) => giveUp(cache, entry, endedAt, cause))
     )
+  )
+}
+
+/** Steps the schedule with the outcome of an attempt that has ended, and makes it the next state of the token. */
+const schedule = (
+  cache: Cache,
+  entry: Entry,
+  attempt: Attempt,
+  outcome: RefreshPolicy.IssueOutcome,
+  endedAt: number
+): Effect.Effect<void> => {
+  const skew = cache.skew()
+  return Effect.flatMap(NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt), (nextAttemptAt) =>
+    settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew })
   )
 }
 
@@ -209,6 +222,10 @@ const settle = (cache: Cache, entry: Entry, ended: Ended): Effect.Effect<void> =
     return fail(cache, entry, issueErrorOf(ended.outcome.cause), endedAt, nextAttemptAt)
   }
   const { attempt, outcome } = ended
+  if (Accepted.isInvalidated(outcome.value.accessToken, entry.state.invalidatedToken)) {
+    // It was the current token until now, too, and somebody has reported it since it was accepted.
+    return schedule(cache, entry, attempt, Exit.fail(Accepted.returnedInvalidated), endedAt)
+  }
   entry.usableUntilNanos = attempt.startedAtNanos + BigInt(outcome.value.usableUntil - attempt.startedAt) * 1_000_000n
   const token = skew === 0 ? outcome.value : TokenState.shiftedToken(outcome.value, skew)
   return succeed(cache, entry, token, endedAt, nextAttemptAt)
