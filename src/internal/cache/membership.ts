@@ -73,6 +73,12 @@ export const remove = (cache: Cache, entry: Entry.Entry): Effect.Effect<void> =>
     return Effect.zipRight(interrupted, revoke(stopped))
   })
 
+/**
+ * Removes a tenant in a fiber of its own. If the layer closes meanwhile, it waits for the fiber, which may be revoking
+ * the token.
+ */
+export const drop = (cache: Cache, entry: Entry.Entry): void => cache.fibers.forkToEnd(remove(cache, entry))
+
 /** Fails all waiting readers, ends all fibers and streams, and revokes the tokens whose sources say how. */
 export const close = (cache: Cache): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -83,6 +89,7 @@ export const close = (cache: Cache): Effect.Effect<void> =>
       cache.events.unsafeOffer(Option.none())
       yield* Effect.forEach(all, showLastState, { discard: true })
       yield* Effect.forEach(all.filter(isRevocable), revoke, { concurrency: "unbounded", discard: true })
+      yield* cache.fibers.ended
     })
   })
 

@@ -230,7 +230,7 @@ const dropExcess = (cache: Cache, capacity: number): void => {
   for (let left = Math.min(excess, candidates.length); left > 0; left--) {
     const entry = candidates.pop()
     if (entry !== undefined) {
-      cache.fibers.fork(Membership.remove(cache, entry))
+      Membership.drop(cache, entry)
     }
   }
 }
