@@ -145,13 +145,25 @@ const toSettings = (options: RefreshPolicyOptions): Settings => ({
   jitter: options.jitter ?? 0.1
 })
 
-interface State {
-  readonly failures: number
-  /** The last token that was issued, which may still be usable. */
-  readonly token: AccessToken | undefined
+/** What a policy remembers between two steps. It is a class so that it is told apart from the state of a schedule. */
+class State {
+  constructor(
+    readonly failures: number,
+    /** When the last token that was issued stops being usable, in epoch milliseconds. */
+    readonly usableUntil: number
+  ) {}
 }
 
-const initial: State = { failures: 0, token: undefined }
+const initial = new State(0, Number.NEGATIVE_INFINITY)
+
+/**
+ * Moves the instants that a policy made by {@link make} remembers by `skew` milliseconds, because the wall clock was
+ * set back. The state of any other schedule is given back as it is.
+ *
+ * @internal
+ */
+export const shifted = (state: unknown, skew: number): unknown =>
+  state instanceof State ? new State(state.failures, state.usableUntil + skew) : state
 
 const step = (
   settings: Settings,
@@ -162,12 +174,15 @@ const step = (
 ): readonly [State, number] => {
   if (Exit.isSuccess(outcome)) {
     const token = outcome.value
-    return [{ failures: 0, token }, Math.ceil(token.issuedAt + refreshDelay(settings, token, random))]
+    return [new State(0, token.usableUntil), Math.ceil(token.issuedAt + refreshDelay(settings, token, random))]
   }
   const failures = state.failures + 1
   const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
-  const usableFor = state.token === undefined ? 0 : state.token.usableUntil - now
-  return [{ failures, token: state.token }, Math.ceil(now + retryDelay(settings, failures, error, usableFor, random))]
+  const usableFor = state.usableUntil - now
+  return [
+    new State(failures, state.usableUntil),
+    Math.ceil(now + retryDelay(settings, failures, error, usableFor, random))
+  ]
 }
 
 const second = 1000

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream, TestClock } from "effect"
 import { IssuedToken, TokenCache, type TokenUnavailable } from "effect-token-cache"
 import { heldTimers } from "./support/heldTimers.js"
 import * as Issuer from "./support/issuer.js"
@@ -187,6 +187,34 @@ describe("TokenSource.revoke", () => {
       const { close, context } = yield* open(layer(() => Effect.uninterruptible(Effect.never)))
       yield* Effect.provide(TokenCache.token("line"), context)
       yield* takes(5000, close)
+    })
+  )
+})
+
+describe("TokenSource.revoke of a tenant that is being dropped", () => {
+  it.scoped("is not cut off by the layer, which waits for it", () =>
+    Effect.gen(function* () {
+      const mayEnd = yield* Deferred.make<void>()
+      const begun: Array<string> = []
+      const ended: Array<string> = []
+      const { issue } = Issuer.scripted(Issuer.succeed("1 day"))
+      const revoke = () =>
+        Effect.sync(() => begun.push("revoke")).pipe(
+          Effect.zipRight(Deferred.await(mayEnd)),
+          Effect.zipRight(Effect.sync(() => ended.push("revoke")))
+        )
+      const { close, context } = yield* open(
+        TokenCache.layerLookup(() => Effect.succeed({ issue, revoke }), { idleTimeToLive: "1 minute" })
+      )
+      yield* Effect.provide(TokenCache.token("tenant"), context)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(begun, ["revoke"])
+      const closing = yield* Effect.fork(close)
+      yield* TestClock.adjust(0)
+      assert.isTrue(Option.isNone(yield* Fiber.poll(closing)))
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual(ended, ["revoke"])
     })
   )
 })

@@ -32,8 +32,8 @@ export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<Acc
   if (!fitsHeader(Redacted.value(issued.accessToken))) {
     return invalid("the token has characters that an HTTP header cannot carry")
   }
-  if (terms.invalidated !== undefined && isSame(terms.invalidated, issued.accessToken)) {
-    return invalid("the issuer returned the token that was just invalidated")
+  if (isInvalidated(issued.accessToken, terms.invalidated)) {
+    return Either.left(returnedInvalidated)
   }
   const from = issuedAtOf(issued, terms)
   const lifetime = lifetimeOf(issued, from, terms.defaultLifetime)
@@ -59,6 +59,18 @@ export const fromIssued = (issued: IssuedToken, terms: Terms): Either.Either<Acc
     ...(typeof issued.scope === "string" ? { scope: issued.scope } : undefined)
   })
 }
+
+/** Why an attempt fails whose token is the one that was invalidated last. */
+export const returnedInvalidated = new IssueError({
+  reason: "InvalidResponse",
+  message: "the issuer returned the token that was just invalidated"
+})
+
+/** Whether a token is the one that was invalidated last. */
+export const isInvalidated = (
+  token: Redacted.Redacted<string>,
+  invalidated: Redacted.Redacted<string> | undefined
+): boolean => invalidated !== undefined && isSame(invalidated, token)
 
 /** Whether two tokens are the same text. */
 export const isSame = (one: Redacted.Redacted<string>, other: Redacted.Redacted<string>): boolean =>

@@ -5,16 +5,15 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Tracer from "effect/Tracer"
 import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
-import * as RefreshPolicy from "../../RefreshPolicy.js"
-import { IssueError, type TokenUnavailable } from "../../TokenError.js"
+import type * as RefreshPolicy from "../../RefreshPolicy.js"
+import { IssueError } from "../../TokenError.js"
 import { issueErrorOf } from "../issueErrorOf.js"
 import * as Accepted from "./accessToken.js"
 import { annotated, type Cache } from "./cache.js"
+import * as Conclusion from "./conclusion.js"
 import type { Attempt, Entry, Trigger } from "./entry.js"
-import * as NextAttempt from "./nextAttempt.js"
 import * as Telemetry from "./telemetry.js"
 import * as TokenState from "./tokenState.js"
-import * as Unavailable from "./tokenUnavailable.js"
 
 /** Starts an attempt to issue a token, or to take over one that another process has issued. */
 export const start = (cache: Cache, entry: Entry): void =>
@@ -36,18 +35,10 @@ export const timeOut = (cache: Cache, entry: Entry, attempt: Attempt): void => {
   const message = attempt.awaitingLease
     ? "another process held the lease for this token, and issued none in time"
     : undefined
-  cache.fibers.fork(conclude(cache, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message }))))
+  cache.fibers.fork(
+    Conclusion.conclude(cache, entry, attempt, Exit.fail(new IssueError({ reason: "Timeout", message })))
+  )
   fiber?.unsafeInterruptAsFork(FiberId.none)
-}
-
-/** Gives the outcome of an attempt to all readers that wait for it. */
-export const complete = (cache: Cache, entry: Entry, exit: () => Exit.Exit<AccessToken, TokenUnavailable>): void => {
-  const { waiters } = entry
-  if (waiters !== undefined) {
-    entry.waiters = undefined
-    cache.reschedule(entry)
-    waiters.complete(exit())
-  }
 }
 
 /** Runs an attempt in a fiber of its own. Its outcome becomes the next state of the token. */
@@ -57,6 +48,8 @@ const run = (
   trigger: Trigger,
   obtain: (attempt: Attempt) => Effect.Effect<AccessToken, unknown, unknown>
 ): void => {
+  // Otherwise the start would be moved, once somebody notices that the clock was set back before.
+  cache.adjustForClockSetBack()
   const attempt: Attempt = {
     startedAt: cache.now(),
     startedAtNanos: cache.clock.unsafeCurrentTimeNanos(),
@@ -64,7 +57,8 @@ const run = (
     holdsPermit: false,
     trigger,
     awaitingLease: false,
-    span: undefined
+    span: undefined,
+    acceptedSkew: 0
   }
   entry.demand = undefined
   entry.attempt = attempt
@@ -72,13 +66,13 @@ const run = (
   cache.update(entry, TokenState.running(entry.state))
   const fiber = cache.fibers.fork(
     Effect.flatMap(inSpan(cache, entry, attempt, obtain(attempt)), (outcome) =>
-      conclude(cache, entry, attempt, outcome)
+      Conclusion.conclude(cache, entry, attempt, outcome)
     )
   )
   attempt.fiber = fiber
   fiber.addObserver((exit) => {
     // The fiber was interrupted, by the cache or by the issue effect itself.
-    if (Exit.isFailure(exit)) cache.fibers.fork(conclude(cache, entry, attempt, Exit.failCause(exit.cause)))
+    if (Exit.isFailure(exit)) cache.fibers.fork(Conclusion.conclude(cache, entry, attempt, Exit.failCause(exit.cause)))
   })
   if (entry.state.stopped) {
     // The issue effect has removed its own token from the cache, before there was a fiber to interrupt.
@@ -138,6 +132,7 @@ const annotateOutcome = ({ span }: Attempt, outcome: Telemetry.Outcome): void =>
 const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToken) => {
   // Otherwise the token would get the instants of a clock that has been set back since.
   cache.adjustForClockSetBack()
+  attempt.acceptedSkew = cache.skew()
   return Accepted.fromIssued(issued, {
     startedAt: attempt.startedAt,
     now: cache.now(),
@@ -146,118 +141,4 @@ const accept = (cache: Cache, entry: Entry, attempt: Attempt, issued: IssuedToke
     generation: entry.state.generation + 1,
     invalidated: entry.state.invalidatedToken
   })
-}
-
-/** Ends an attempt, unless it has ended already: steps the schedule with its outcome, and settles the token. */
-const conclude = (
-  cache: Cache,
-  entry: Entry,
-  attempt: Attempt,
-  exit: Exit.Exit<AccessToken, IssueError>
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    cache.permits.release(attempt)
-    cache.wake()
-    if (entry.attempt !== attempt) {
-      return Effect.void
-    }
-    if (Exit.isFailure(exit)) {
-      cache.adjustForClockSetBack()
-    }
-    entry.attempt = undefined
-    const endedAt = cache.now()
-    // A fiber that was interrupted from inside has no IssueError yet; all other causes have one by now.
-    const outcome = Exit.mapErrorCause(exit, (cause) => Cause.fail(issueErrorOf(cause)))
-    if (cache.listeners.size > 0) {
-      report(cache, entry, attempt, outcome)
-    }
-    const skew = cache.skew()
-    return NextAttempt.afterAttempt(entry, outcome, attempt.startedAt, endedAt).pipe(
-      Effect.flatMap((nextAttemptAt) => settle(cache, entry, { attempt, outcome, endedAt, nextAttemptAt, skew }))
-    )
-  }).pipe(Effect.catchAllCause((cause) => giveUp(cache, entry, cause)))
-
-const report = (cache: Cache, entry: Entry, attempt: Attempt, outcome: RefreshPolicy.IssueOutcome): void =>
-  cache.report({
-    _tag: "Attempt",
-    token: entry,
-    trigger: attempt.trigger,
-    outcome: Telemetry.outcomeOf(outcome),
-    millis: Number(cache.clock.unsafeCurrentTimeNanos() - attempt.startedAtNanos) / 1e6
-  })
-
-/** An attempt that has ended. */
-interface Ended {
-  readonly attempt: Attempt
-  readonly outcome: RefreshPolicy.IssueOutcome
-  /** When it ended, in epoch milliseconds. */
-  readonly endedAt: number
-  /** When the next attempt is due, in epoch milliseconds. */
-  readonly nextAttemptAt: number
-  /** How far the cache had moved its instants by then. What it moves them further, these instants have to follow. */
-  readonly skew: number
-}
-
-const settle = (cache: Cache, entry: Entry, ended: Ended): Effect.Effect<void> => {
-  if (entry.state.stopped) {
-    return Effect.void
-  }
-  // A schedule may take its time, and the clock may have been set back meanwhile.
-  cache.adjustForClockSetBack()
-  const skew = cache.skew() - ended.skew
-  const endedAt = ended.endedAt + skew
-  const nextAttemptAt = ended.nextAttemptAt + skew
-  cache.wake()
-  if (Exit.isFailure(ended.outcome)) {
-    return fail(cache, entry, issueErrorOf(ended.outcome.cause), endedAt, nextAttemptAt)
-  }
-  const { attempt, outcome } = ended
-  entry.usableUntilNanos = attempt.startedAtNanos + BigInt(outcome.value.usableUntil - attempt.startedAt) * 1_000_000n
-  const token = skew === 0 ? outcome.value : TokenState.shiftedToken(outcome.value, skew)
-  return succeed(cache, entry, token, endedAt, nextAttemptAt)
-}
-
-const succeed = (
-  cache: Cache,
-  entry: Entry,
-  token: AccessToken,
-  endedAt: number,
-  nextAttemptAt: number
-): Effect.Effect<void> => {
-  const before = TokenState.afterAcceptance(entry.state, NextAttempt.maxRetryAfter(entry), endedAt)
-  cache.update(entry, TokenState.issued(before, token, nextAttemptAt))
-  const { expiresAt, generation } = token
-  cache.publish({ _tag: "Issued", name: entry.name, at: endedAt, generation, expiresAt })
-  complete(cache, entry, () => Exit.succeed(token))
-  return cache.logsDebug ? annotated(entry, Effect.logDebug("Issued an access token")) : Effect.void
-}
-
-const fail = (
-  cache: Cache,
-  entry: Entry,
-  error: IssueError,
-  endedAt: number,
-  nextAttemptAt: number
-): Effect.Effect<void> => {
-  const notBefore = endedAt + RefreshPolicy.retryAfterMillis(error)
-  cache.update(entry, TokenState.failed(entry.state, error, nextAttemptAt, notBefore))
-  cache.publish({ _tag: "IssueFailed", name: entry.name, at: endedAt, error })
-  complete(cache, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
-  return annotated(entry, Effect.logWarning(`Could not issue an access token: ${error.message}`))
-}
-
-/**
- * Ends an attempt whose outcome caused a defect, for example in a logger, as one that failed, so that another one
- * follows.
- */
-const giveUp = (cache: Cache, entry: Entry, cause: Cause.Cause<never>): Effect.Effect<void> => {
-  if (entry.state.attempt === "running" && !Cause.isInterruptedOnly(cause)) {
-    const endedAt = cache.now()
-    const error = new IssueError({ reason: "Defect" })
-    const nextAttemptAt = endedAt + NextAttempt.retryAfter(entry)
-    cache.update(entry, TokenState.failed(entry.state, error, nextAttemptAt, endedAt))
-    complete(cache, entry, () => Exit.fail(Unavailable.issueFailed(entry, endedAt)))
-    cache.wake()
-  }
-  return annotated(entry, Effect.logError("The outcome of an attempt could not be dealt with", cause))
 }

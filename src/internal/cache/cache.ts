@@ -9,6 +9,7 @@ import type { TokenEvent } from "../../TokenStatus.js"
 import * as DeadlineQueue from "./deadlineQueue.js"
 import * as Entry from "./entry.js"
 import * as Fibers from "./fibers.js"
+import * as NextAttempt from "./nextAttempt.js"
 import * as Permits from "./permits.js"
 import type { Sharing } from "./sharing.js"
 import type { Listener, Report } from "./telemetry.js"
@@ -150,9 +151,14 @@ export const make = (options: Options, makeSharing: (cache: Cache) => Sharing): 
     return cache
   })
 
-const moveInstants = ({ deadlines, entries, update }: Cache, skew: number): void => {
+const moveInstants = ({ clock, deadlines, entries, now, update }: Cache, skew: number): void => {
   DeadlineQueue.shift(deadlines, skew)
+  const nanos = clock.unsafeCurrentTimeNanos()
   for (const entry of entries.values()) {
+    NextAttempt.shift(entry, skew)
+    if (entry.idle !== undefined) {
+      Entry.shiftIdle(entry.idle, now(), nanos)
+    }
     if (entry.attempt !== undefined) {
       entry.attempt.startedAt += skew
     }

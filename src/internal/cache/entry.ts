@@ -25,13 +25,13 @@ export interface Entry extends Timed, ScheduleMemory, Counters {
    * What the cache knows of the token. Only `Cache.update` replaces it, with what a function of `tokenState.ts` gives.
    */
   state: TokenState.TokenState
-  /** When the token stops being usable on the monotonic clock, which nobody sets back. Written by `attempt.ts`. */
+  /** When the token stops being usable on the monotonic clock, which nobody sets back. Written by `conclusion.ts`. */
   usableUntilNanos: bigint
   /** Why the next attempt starts before it is due, if somebody asked for that. */
   demand: Demand | undefined
   /** When the token is dropped because nobody reads it. Only tenants have this. */
   readonly idle: Idle | undefined
-  /** The attempt that is running, if one is. Written by `attempt.ts` and `membership.ts`. */
+  /** The attempt that is running, if one is. Written by `attempt.ts`, `conclusion.ts` and `membership.ts`. */
   attempt: Attempt | undefined
   /** The readers that wait for the outcome of the next attempt, if there are any. */
   waiters: Waiters<AccessToken, TokenUnavailable> | undefined
@@ -78,6 +78,8 @@ export interface Idle {
   readonly timeToLive: number
   /** When the token was last read or refreshed, in epoch milliseconds. */
   readAt: number
+  /** The same on the monotonic clock. */
+  readAtNanos: bigint
   /** How many lookups, reads and refreshes wait for the token. While there are any, it is not dropped. */
   waiting: number
   /** Is called when nobody waits for the token any more. */
@@ -100,6 +102,8 @@ export interface Attempt {
   awaitingLease: boolean
   /** The span of the attempt. `undefined` until its fiber has begun. */
   span: Tracer.Span | undefined
+  /** How far the cache had moved its instants when it accepted the token that the attempt gives. */
+  acceptedSkew: number
 }
 
 const startup: Demand = { trigger: "startup", urgent: false }
@@ -142,6 +146,20 @@ export const timeoutAt = (entry: Entry, attempt: Attempt): number =>
  */
 export const permitExpiresAt = (attempt: Attempt, readTimeout: number): number =>
   Math.ceil(attempt.startedAt + readTimeout)
+
+/** Notes that a tenant is read now. */
+export const noteRead = (idle: Idle, now: number, nanos: bigint): void => {
+  idle.readAt = now
+  idle.readAtNanos = nanos
+}
+
+/**
+ * Moves the last read of a tenant after the wall clock was set back. A read that came after that, and before anybody
+ * noticed it, is an instant of the new clock already: the monotonic clock tells.
+ */
+export const shiftIdle = (idle: Idle, now: number, nanos: bigint): void => {
+  idle.readAt = Math.min(idle.readAt, now - Number((nanos - idle.readAtNanos) / 1_000_000n))
+}
 
 /** Gives the instant at which nobody has read a tenant for too long, or `never` while somebody waits for its token. */
 export const idleAt = ({ idle, state, waiters }: Entry): number =>

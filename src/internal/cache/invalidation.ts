@@ -23,6 +23,8 @@ type Verb = "invalidate" | "unauthorized"
 /** Does what follows from a report, if it is about the current token. */
 const report = (cache: Cache, entry: Entry, token: Redacted.Redacted<string>, verb: Verb): Effect.Effect<void> =>
   Effect.sync(() => {
+    // Otherwise a back-off that begins now would be moved, once somebody notices that the clock was set back before.
+    cache.adjustForClockSetBack()
     const action =
       entry.state.token !== undefined && AccessToken.isSame(entry.state.token.accessToken, token)
         ? react(cache, entry, token, verb)
@@ -76,8 +78,10 @@ const backOff = (cache: Cache, entry: Entry, before: TokenState.TokenState, now:
       : TokenState.invalidated(TokenState.reportedAgain(before, error, nextAttemptAt))
   const state = reported(now + NextAttempt.retryAfter(entry))
   cache.update(entry, state)
+  const skew = cache.skew()
   cache.fibers.fork(
     Effect.flatMap(next, (nextAttemptAt) => {
+      NextAttempt.shift(entry, cache.skew() - skew)
       if (entry.state === state) {
         cache.update(entry, reported(nextAttemptAt))
         cache.wake()

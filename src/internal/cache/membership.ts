@@ -9,8 +9,8 @@ import type { AccessToken } from "../../IssuedToken.js"
 import { InvalidOptions } from "../../TokenError.js"
 import type { TokenSource } from "../../TokenSource.js"
 import { issueErrorOf } from "../issueErrorOf.js"
-import * as Attempt from "./attempt.js"
 import { annotated, type Cache } from "./cache.js"
+import * as Conclusion from "./conclusion.js"
 import * as Entry from "./entry.js"
 import { timeoutRealTime } from "./time.js"
 import * as TokenState from "./tokenState.js"
@@ -73,6 +73,12 @@ export const remove = (cache: Cache, entry: Entry.Entry): Effect.Effect<void> =>
     return Effect.zipRight(interrupted, revoke(stopped))
   })
 
+/**
+ * Removes a tenant in a fiber of its own. If the layer closes meanwhile, it waits for the fiber, which may be revoking
+ * the token.
+ */
+export const drop = (cache: Cache, entry: Entry.Entry): void => cache.fibers.forkToEnd(remove(cache, entry))
+
 /** Fails all waiting readers, ends all fibers and streams, and revokes the tokens whose sources say how. */
 export const close = (cache: Cache): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -83,6 +89,7 @@ export const close = (cache: Cache): Effect.Effect<void> =>
       cache.events.unsafeOffer(Option.none())
       yield* Effect.forEach(all, showLastState, { discard: true })
       yield* Effect.forEach(all.filter(isRevocable), revoke, { concurrency: "unbounded", discard: true })
+      yield* cache.fibers.ended
     })
   })
 
@@ -103,7 +110,7 @@ const stop = (cache: Cache, entry: Entry.Entry): Stopped => {
     entry.attempt = undefined
   }
   cache.update(entry, TokenState.stopped(state))
-  Attempt.complete(cache, entry, () => Exit.fail(Unavailable.closed(entry)))
+  Conclusion.complete(cache, entry, () => Exit.fail(Unavailable.closed(entry)))
   // A shared token is not revoked, because others use it.
   const own = state.expired || cache.sharing.stateOf(entry) === "shared" ? undefined : state.token
   return { entry, fiber: attempt?.fiber, token: own }

@@ -49,6 +49,13 @@ export const afterReport = (
   })
 }
 
+/** Moves what the default policy remembers by `skew` milliseconds. What another schedule remembers stays as it is. */
+export const shift = (entry: Entry, skew: number): void => {
+  if (skew !== 0) {
+    entry.scheduleState = RefreshPolicy.shifted(entry.scheduleState, skew)
+  }
+}
+
 /** Makes the schedule forget all outcomes, so that a back-off begins anew. */
 export const restart = (entry: Entry): void => {
   entry.scheduleState = undefined

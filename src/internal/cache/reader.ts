@@ -22,10 +22,11 @@ export const read = <A>(
   Effect.clockWith((clock) => {
     entry.reads++
     const now = clock.unsafeCurrentTimeMillis()
+    const nanos = clock.unsafeCurrentTimeNanos()
     if (entry.idle !== undefined) {
-      entry.idle.readAt = now
+      Entry.noteRead(entry.idle, now, nanos)
     }
-    const token = Entry.usableToken(entry, now, clock.unsafeCurrentTimeNanos())
+    const token = Entry.usableToken(entry, now, nanos)
     if (token === undefined) {
       entry.misses++
       const token = nextToken(cache, entry, until ?? monotonicMillis(clock) + cache.options.readTimeout)
@@ -53,6 +54,8 @@ export const read = <A>(
  */
 const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
+    // Otherwise the end of a back-off may be an instant of a clock that has been set back since.
+    cache.adjustForClockSetBack()
     const now = clock.unsafeCurrentTimeMillis()
     const token = Entry.usableToken(entry, now, clock.unsafeCurrentTimeNanos())
     if (token !== undefined) {
@@ -72,12 +75,13 @@ const nextToken = (cache: Cache, entry: Entry.Entry, until: number): Effect.Effe
 /** Issues a token now. It overrides a back-off, but never a Retry-After. */
 export const refresh = (cache: Cache, entry: Entry.Entry): Effect.Effect<AccessToken, TokenUnavailable> =>
   Effect.clockWith((clock) => {
+    cache.adjustForClockSetBack()
     const now = clock.unsafeCurrentTimeMillis()
     if (entry.state.stopped) {
       return Effect.fail(Unavailable.closed(entry))
     }
     if (entry.idle !== undefined) {
-      entry.idle.readAt = now
+      Entry.noteRead(entry.idle, now, clock.unsafeCurrentTimeNanos())
     }
     if (now < entry.state.notBefore) {
       return Effect.fail(Unavailable.issueFailed(entry, now))

@@ -55,7 +55,7 @@ const startDue = (cache: Cache): boolean => {
  */
 const onDeadline = (cache: Cache, entry: Entry.Entry, now: number): void => {
   if (now >= Entry.idleAt(entry)) {
-    cache.fibers.fork(Membership.remove(cache, entry))
+    Membership.drop(cache, entry)
     return
   }
   const { attempt } = entry

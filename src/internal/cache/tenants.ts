@@ -12,7 +12,7 @@ import { type InvalidOptions, IssueError, type TokenUnavailable } from "../../To
 import type { TokenSource } from "../../TokenSource.js"
 import { issueErrorOf } from "../issueErrorOf.js"
 import { type Cache, declaredNames } from "./cache.js"
-import type * as Entry from "./entry.js"
+import * as Entry from "./entry.js"
 import * as Membership from "./membership.js"
 import { whileWaiting } from "./reader.js"
 import { monotonicMillis } from "./time.js"
@@ -121,7 +121,7 @@ const makeLookup = (cache: Cache, options: Options, name: string, released: () =
   waiters: Waiters.make<Entry.Entry, TokenUnavailable>(cache.clock, cache.fibers, () =>
     Unavailable.timedOut({ name }, cache.options.readTimeout)
   ),
-  idle: { timeToLive: options.idleTimeToLive, readAt: cache.now(), waiting: 0, released }
+  idle: { timeToLive: options.idleTimeToLive, readAt: 0, readAtNanos: 0n, waiting: 0, released }
 })
 
 /** Runs a lookup, which ends in an entry or in an error for all who wait for it. */
@@ -180,7 +180,7 @@ const add = (
   if (Exit.isFailure(exit)) {
     return Exit.fail(isNotFound(exit) ? unknown(cache, name) : lookupFailed(name, exit.cause))
   }
-  idle.readAt = cache.now()
+  Entry.noteRead(idle, cache.now(), cache.clock.unsafeCurrentTimeNanos())
   const entry = Membership.insert(cache, name, exit.value, options.context, idle)
   dropExcess(cache, options.capacity)
   return Exit.succeed(entry)
@@ -207,6 +207,9 @@ const lookupFailed = (name: string, cause: Cause.Cause<unknown>): TokenUnavailab
 
 const isInvalidOptions = (error: unknown): error is InvalidOptions => Predicate.isTagged(error, "InvalidOptions")
 
+/** Puts the instant of a read behind those of all other reads. Instants before 1970 are negative. */
+const afterAllReads = 2 ** 52
+
 /**
  * Drops tenants until there are no more than `capacity`: those read least recently first, and those that back off last.
  */
@@ -215,18 +218,19 @@ const dropExcess = (cache: Cache, capacity: number): void => {
   if (excess <= 0) {
     return
   }
-  const now = cache.now()
+  // Otherwise those that were read before the clock was set back would seem to be the last ones.
+  cache.adjustForClockSetBack()
   const candidates = new FlatQueue<Entry.Entry>()
   for (const entry of cache.tenants) {
     const { idle, state } = entry
     if (idle?.waiting === 0) {
-      candidates.push(entry, idle.readAt + (state.lastError === undefined ? 0 : now))
+      candidates.push(entry, idle.readAt + (state.lastError === undefined ? 0 : afterAllReads))
     }
   }
   for (let left = Math.min(excess, candidates.length); left > 0; left--) {
     const entry = candidates.pop()
     if (entry !== undefined) {
-      cache.fibers.fork(Membership.remove(cache, entry))
+      Membership.drop(cache, entry)
     }
   }
 }

@@ -49,11 +49,11 @@ export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.unsa
 const setBackTolerance = 1000
 
 /**
- * Makes a function that says how far the wall clock was set back since its last call, as a negative number of
+ * Makes a function that says how far the wall clock was set back since its last call, as a negative number of whole
  * milliseconds. It gives 0 if the clock was not set back.
  */
 export const clockSetBack = (clock: Clock.Clock): (() => number) => {
-  const aheadOfMonotonic = () => clock.unsafeCurrentTimeMillis() - monotonicMillis(clock)
+  const aheadOfMonotonic = () => Math.floor(clock.unsafeCurrentTimeMillis()) - monotonicMillis(clock)
   let ahead = aheadOfMonotonic()
   return () => {
     const skew = aheadOfMonotonic() - ahead
