@@ -92,7 +92,7 @@ export const make = (seed: number): History => {
     )
     switch (_tag) {
       case "advance":
-        return { _tag, millis: upTo(one(1, 1500, 1500, 6000, 6000, 40_000, 40_000, 200_000, 400_000, 1_200_000)) }
+        return { _tag, millis: upTo(one(1, 1500, 1500, 6000, 6000, 40_000, 40_000, 200_000, 700_000)) }
       case "setBack":
       case "setAhead":
         return { _tag, millis: 2000 + upTo(one(10_000, 600_000, 7_200_000)) }
@@ -114,6 +114,6 @@ export const make = (seed: number): History => {
   const capacity = one(1, 2, 3)
   const sources = Object.fromEntries(names.map((name) => [name, source()]))
   const first = names.map((name): Command => ({ _tag: "issuer", name, behaviour: behaviour() }))
-  const commands = [...first, ...Array.from({ length: 5 + upTo(35) }, command), { _tag: "close" } as const]
+  const commands = [...first, ...Array.from({ length: 5 + upTo(25) }, command), { _tag: "close" } as const]
   return { kind, concurrency, capacity, sources, commands }
 }

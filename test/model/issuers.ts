@@ -22,7 +22,7 @@ export interface Issuers {
 }
 
 /** How often in a row an issuer does what it was told. After that it gives tokens that last, which costs less time. */
-const mostInRow = 6
+const mostInRow = 4
 
 const lasting: Behaviour = { _tag: "succeed", lifetime: 86_400_000, delay: 0 }
 

@@ -21,7 +21,11 @@ export const make = (start: number): VirtualClock => {
   let ahead = start
   const wall = () => monotonic + ahead
   const nanos = () => BigInt(monotonic) * 1_000_000n
-  const next = () => Array.from(sleeps).reduce((earliest, { until }) => Math.min(earliest, until), Infinity)
+  const next = () => {
+    let earliest = Infinity
+    for (const { until } of sleeps) earliest = Math.min(earliest, until)
+    return earliest
+  }
   return {
     clock: {
       [Clock.ClockTypeId]: Clock.ClockTypeId,

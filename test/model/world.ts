@@ -219,6 +219,10 @@ export const make = (history: History) => {
       if (now.monotonic >= reader.until)
         reader.expected = isWaiting(reader) ? ["TimedOut"] : [...reader.expected, "TimedOut"]
     }
+  }
+
+  /** Whoever is due has to be asked for, if another attempt may run. */
+  const checkDue = (now: Now): void => {
     for (const [name, { settling, state }] of members) {
       const mayStart = state.urgent || permits() < history.concurrency
       if (settling === undefined && !state.attempt && now.wall >= state.due && mayStart) {
@@ -259,6 +263,7 @@ export const make = (history: History) => {
     report,
     advance,
     onDropped,
+    checkDue,
     waitingFor,
     leave: (reader: Reader) => readers.delete(reader),
     isClosed: () => closed,
@@ -268,15 +273,21 @@ export const make = (history: History) => {
     },
     /** When something is to be looked at next, on the monotonic clock. */
     next: (now: Now): number => {
-      const walls = [...members.values()].flatMap(({ attempt, readAt, settling, state }) => [
-        state.due,
-        state.token?.usableUntil ?? Infinity,
-        readAt + idleTimeToLive,
-        ...(attempt === undefined ? [] : [attempt.startedAt + issueTimeout, attempt.startedAt + readTimeout]),
-        ...(settling === undefined ? [] : [settling.at - now.monotonic + now.wall])
-      ])
-      const untils = [...readers].map(({ until }) => until - now.monotonic + now.wall)
-      const next = Math.min(...[...walls, ...untils].filter((at) => at > now.wall))
+      let next = Infinity
+      const consider = (wall: number) => {
+        if (wall > now.wall && wall < next) next = wall
+      }
+      for (const { attempt, readAt, settling, state } of members.values()) {
+        consider(state.due)
+        consider(state.token?.usableUntil ?? Infinity)
+        consider(readAt + idleTimeToLive)
+        if (settling !== undefined) consider(settling.at - now.monotonic + now.wall)
+        if (attempt !== undefined) {
+          consider(attempt.startedAt + issueTimeout)
+          consider(attempt.startedAt + readTimeout)
+        }
+      }
+      for (const { until } of readers) consider(until - now.monotonic + now.wall)
       return next - now.wall + now.monotonic
     }
   }
