@@ -96,17 +96,23 @@ export const make = (options: {
 
 /**
  * Decodes the answer of a token endpoint: `{ access_token, expires_in?, token_type?, scope?, key_id? }`. Other fields are
- * ignored.
+ * ignored, and `null` is as good as absent.
  *
  * `expires_in` is a number of seconds, or the text of one, and more than 0. If it is missing, the cache uses the
- * `defaultLifetime` of the source. Fails with an {@link IssueError} of reason `InvalidResponse`, which names the field that
+ * `defaultLifetime` of the source. `token_type` is one of `tokenTypes`, in any case. `scope` is a text or a list. Fails with an {@link IssueError} of reason `InvalidResponse`, which names the field that
  * is wrong and quotes nothing of the answer.
  *
  * @see RFC 6749 section 5.1
  * @since 0.1.0
  * @category constructors
  */
-export const fromOAuth = (body: unknown): Effect.Effect<IssuedToken, IssueError> => {
+export const fromOAuth = (
+  body: unknown,
+  options?: {
+    /** The values of `token_type` that are accepted. Default: `Bearer` and `BearerToken`. */
+    readonly tokenTypes?: ReadonlyArray<string> | undefined
+  }
+): Effect.Effect<IssuedToken, IssueError> => {
   if (!Predicate.isRecord(body)) {
     return invalid("the answer is not a JSON object")
   }
@@ -114,10 +120,11 @@ export const fromOAuth = (body: unknown): Effect.Effect<IssuedToken, IssueError>
   if (typeof access_token !== "string" || access_token === "") {
     return invalid("access_token is missing")
   }
-  if (token_type !== undefined && (typeof token_type !== "string" || token_type.toLowerCase() !== "bearer")) {
-    return invalid("token_type is not Bearer")
+  const tokenTypes = options?.tokenTypes ?? ["Bearer", "BearerToken"]
+  if (token_type !== undefined && token_type !== null && !isOneOf(tokenTypes, token_type)) {
+    return invalid(`token_type is not ${tokenTypes[0]}`)
   }
-  const seconds = expires_in === undefined ? undefined : toSeconds(expires_in)
+  const seconds = expires_in === undefined || expires_in === null ? undefined : toSeconds(expires_in)
   if (seconds !== undefined && !(Number.isFinite(seconds) && seconds > 0)) {
     return invalid("expires_in is not a positive number of seconds")
   }
@@ -125,11 +132,14 @@ export const fromOAuth = (body: unknown): Effect.Effect<IssuedToken, IssueError>
     make({
       accessToken: access_token,
       expiresIn: seconds === undefined ? undefined : seconds * 1000,
-      scope: typeof scope === "string" ? scope : undefined,
+      scope: Array.isArray(scope) ? scope.join(" ") : typeof scope === "string" ? scope : undefined,
       keyId: typeof key_id === "string" ? key_id : undefined
     })
   )
 }
+
+const isOneOf = (tokenTypes: ReadonlyArray<string>, value: unknown): boolean =>
+  typeof value === "string" && tokenTypes.some((tokenType) => tokenType.toLowerCase() === value.toLowerCase())
 
 const toSeconds = (value: unknown): number =>
   typeof value === "number"

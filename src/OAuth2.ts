@@ -16,6 +16,7 @@ import * as TokenRequest from "./internal/oauth2/tokenRequest.js"
 import { redacted } from "./internal/options.js"
 import type { InvalidOptions } from "./TokenError.js"
 
+export type { SecretMethod } from "./internal/oauth2/authMethod.js"
 export type { Client, KeyClient, PublicClient, SecretClient } from "./internal/oauth2/client.js"
 export { discover } from "./internal/oauth2/discovery.js"
 export type { Server, ServerMetadata } from "./internal/oauth2/server.js"
@@ -27,8 +28,7 @@ export type { OAuth2Source, Parameters, RequestOptions } from "./internal/oauth2
  * @since 0.1.0
  * @category models
  */
-export type ClientCredentialsOptions<E = never, R = never> = OAuth2Source.RequestOptions<E, R> &
-  (OAuth2Client.SecretClient | OAuth2Client.KeyClient)
+export type ClientCredentialsOptions<E = never, R = never> = OAuth2Source.RequestOptions<E, R> & OAuth2Client.Client
 
 /**
  * Options of {@link grant}: what is requested, the client, and the grant type.
@@ -92,7 +92,7 @@ export type RefreshTokenOptions<E = never, R = never, R2 = never, R3 = never> = 
 export const clientCredentials = <E = never, R = never>(
   options: ClientCredentialsOptions<E, R>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R>, InvalidOptions> =>
-  OAuth2Source.make(options, "client_credentials", OAuth2Source.identify(options), OAuth2Source.exchange)
+  OAuth2Source.make(options, "client_credentials", () => OAuth2Source.identify(options), OAuth2Source.plainGrant)
 
 /**
  * Issues tokens by any grant that consists of one request, such as a JWT bearer assertion or a token exchange. The
@@ -134,7 +134,7 @@ export const clientCredentials = <E = never, R = never>(
 export const grant = <E = never, R = never>(
   options: GrantOptions<E, R>
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R>, InvalidOptions> =>
-  OAuth2Source.make(options, options.grantType, OAuth2Source.identify(options), OAuth2Source.exchange)
+  OAuth2Source.make(options, options.grantType, () => OAuth2Source.identify(options), OAuth2Source.plainGrant)
 
 /**
  * Issues tokens with a refresh token, which the server may replace each time (rotation). The new refresh token is given
@@ -181,17 +181,16 @@ export const refreshToken = <E = never, R = never, R2 = never, R3 = never>(
 ): Effect.Effect<OAuth2Source.OAuth2Source<E, R | R2 | R3>, InvalidOptions> => {
   const { issueTimeout = "30 seconds", persist, refreshToken } = options
   const load = Effect.isEffect(refreshToken) ? refreshToken : Effect.succeed(redacted(refreshToken))
-  const identity = Effect.isEffect(refreshToken)
-    ? options.identity
-    : OAuth2Source.identify(options, Redacted.value(redacted(refreshToken)))
+  const identity = () =>
+    Effect.isEffect(refreshToken)
+      ? options.identity
+      : OAuth2Source.identify(options, Redacted.value(redacted(refreshToken)))
   // Made outside of the effect, so that a source that is made twice has one refresh token.
   const rotate = Rotation.make<R2 | R3>({ load, persist, requestTimeout: issueTimeout })
-  return OAuth2Source.make(options, "refresh_token", identity, (request) =>
-    Effect.flatMap(
-      rotate((refreshToken) => TokenRequest.post(withRefreshToken(request, refreshToken))),
-      (answer) => TokenRequest.toToken(answer, request)
-    )
-  )
+  return OAuth2Source.make(options, "refresh_token", identity, {
+    exchange: (request) => rotate((refreshToken) => TokenRequest.post(withRefreshToken(request, refreshToken))),
+    spends: true
+  })
 }
 
 /**

@@ -41,23 +41,7 @@ describe("IssuedToken.fromOAuth", () => {
     ["an access_token that is a number", { access_token: 42, expires_in: 900 }],
     ["another token_type", { access_token: "canary", token_type: "DPoP", expires_in: 900 }],
     ["a token_type that is no string", { access_token: "canary", token_type: 1, expires_in: 900 }],
-    ...[
-      0,
-      -1,
-      "0",
-      "-1",
-      "",
-      "soon",
-      "0x10",
-      "1e3",
-      " 900",
-      null,
-      true,
-      [900],
-      {},
-      Number.NaN,
-      Number.POSITIVE_INFINITY
-    ].map(
+    ...[0, -1, "0", "-1", "", "soon", "0x10", "1e3", " 900", true, [900], {}, Number.NaN, Number.POSITIVE_INFINITY].map(
       (expires_in) =>
         [
           `expires_in ${typeof expires_in} ${JSON.stringify(expires_in)}`,

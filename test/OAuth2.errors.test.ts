@@ -10,7 +10,7 @@ import { client, failure, issue, summary, token } from "./support/oauth2.js"
 describe("OAuth2 errors", () => {
   const advices: Record<string, RegExp> = {
     invalid_request: /^Check scope, audience, resource/,
-    invalid_client: /^Check the client id, its secret or key/,
+    invalid_client: /^The secret was sent by client_secret_basic\. .*authMethod: "client_secret_post"/,
     invalid_grant: /^Check the assertion or token that is the grant/,
     unauthorized_client: /^The client may not use this grant type/,
     unsupported_grant_type: /^The server does not offer this grant type/,

@@ -332,3 +332,39 @@ describe("OAuth2.refreshToken", () => {
     })
   )
 })
+
+describe("an answer that cannot be used", () => {
+  const unusable: Record<string, object> = {
+    "has no access_token": { access_token: undefined },
+    "has a token_type that is not accepted": { token_type: "mac" },
+    "has no lifetime": { expires_in: undefined },
+    "has a lifetime of 0": { expires_in: 0 }
+  }
+  for (const [what, fields] of Object.entries(unusable)) {
+    it.effect(`because it ${what} costs one refresh token an hour, and the new one is kept`, () =>
+      Effect.gen(function* () {
+        const { persist, refreshToken, store } = makeStore()
+        let answers = 0
+        const http = fakeHttp(() =>
+          json({
+            access_token: "a",
+            token_type: "Bearer",
+            expires_in: 60,
+            refresh_token: `refresh-${++answers}`,
+            ...fields
+          })
+        )
+        const Tokens = TokenCache.layer({ user: OAuth2.refreshToken({ ...client, refreshToken, persist }) })
+        yield* Effect.gen(function* () {
+          yield* TestClock.adjust("59 minutes")
+          yield* Effect.flip(TokenCache.refresh("user"))
+          const { lastError } = yield* TokenCache.status("user")
+          assert.deepInclude(lastError, { reason: "InvalidResponse", permanent: true })
+          assert.match(lastError?.advice ?? "", /^Each answer costs a refresh token/)
+        }).pipe(Effect.provide(Tokens), Effect.provide(http.layer), Effect.provide(quiet))
+        assert.deepStrictEqual(sentTokens(http.sent), ["refresh-0"])
+        assert.strictEqual(store.value, "refresh-1")
+      })
+    )
+  }
+})

@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Redacted, TestClock } from "effect"
-import { InvalidOptions, TokenCache } from "effect-token-cache"
+import { ConfigProvider, Effect, Layer, Predicate, Redacted, TestClock } from "effect"
+import { InvalidOptions, IssuedToken, IssueError, TokenCache } from "effect-token-cache"
 import * as OAuth2 from "effect-token-cache/OAuth2"
 import { print } from "./support/exposure.js"
 import { fakeHttp, form, json } from "./support/fakeHttp.js"
@@ -171,6 +171,12 @@ describe("OAuth2 answers", () => {
     "a number": { expires_in: 60 },
     "a numeric string": { expires_in: "60" },
     "another case of Bearer": { token_type: "BEARER" },
+    "the token_type of Apigee": { token_type: "BearerToken" },
+    "no token_type": { token_type: undefined },
+    "token_type null": { token_type: null },
+    "a list of scopes, as of Twitch": { scope: ["a", "b"] },
+    "scope null": { scope: null },
+    "refresh_token null": { refresh_token: null },
     "an id_token that nobody checks": { id_token: "not.a.jwt" },
     "members that nobody knows": { ext_expires_in: 1, foo: null }
   }
@@ -183,10 +189,55 @@ describe("OAuth2 answers", () => {
     )
   }
 
+  const answers: Record<string, () => Response> = {
+    "status 201": () => json({ access_token: "s3cr3t", token_type: "Bearer", expires_in: 60 }, { status: 201 }),
+    "another content type": () =>
+      new Response('{"access_token":"s3cr3t","expires_in":60}', { headers: { "content-type": "text/javascript" } })
+  }
+  for (const [name, answer] of Object.entries(answers)) {
+    it.effect(`a token with ${name} is taken`, () =>
+      Effect.map(issue(answer), ({ expiresIn }) => assert.strictEqual(expiresIn, 60_000))
+    )
+  }
+
+  it.effect("expires_in null is as good as none", () =>
+    Effect.map(
+      issue(() => token({ expires_in: null })),
+      ({ expiresIn }) => assert.isUndefined(expiresIn)
+    )
+  )
+
+  it.effect("a token_type that tokenTypes names is taken, and no other", () =>
+    Effect.gen(function* () {
+      const tokenTypes = ["bot", "user"]
+      yield* issue(() => token({ token_type: "Bot" }), { tokenTypes })
+      const error = yield* failure(() => token({ token_type: "Bearer" }), { tokenTypes })
+      assert.strictEqual(error.message, "token_type is not bot")
+    })
+  )
+
+  it.effect("200 with ok false is a refusal, as of Slack", () =>
+    Effect.gen(function* () {
+      const error = yield* failure(() => json({ ok: false, error: "invalid_refresh_token" }))
+      assert.deepStrictEqual([error.reason, error.code], ["Rejected", "invalid_refresh_token"])
+    })
+  )
+
+  it.effect("another form is read by decode, whose errors are those of the answer", () =>
+    Effect.gen(function* () {
+      const decode = (body: unknown) =>
+        Predicate.isRecord(body) && typeof body.tenant_access_token === "string"
+          ? Effect.succeed(IssuedToken.make({ accessToken: body.tenant_access_token, expiresIn: "2 hours" }))
+          : Effect.fail(new IssueError({ reason: "InvalidResponse", message: "tenant_access_token is missing" }))
+      const issued = yield* issue(() => json({ tenant_access_token: "t-1", expire: 7200 }), { decode })
+      assert.strictEqual(Redacted.value(issued.accessToken), "t-1")
+      const error = yield* failure(() => json({ code: 1 }), { decode })
+      assert.deepStrictEqual([error.message, error.status], ["tenant_access_token is missing", 200])
+    })
+  )
+
   const invalid: Record<string, () => Response> = {
     "HTML with 200": () => new Response("<html>s3cr3t", { headers: { "content-type": "text/html" } }),
-    "JSON that calls itself HTML": () =>
-      new Response('{"access_token":"s3cr3t"}', { headers: { "content-type": "text/html" } }),
     "HTML that calls itself JSON": () => json("<html>s3cr3t"),
     "an empty body": () => json(""),
     null: () => json("null"),
@@ -194,17 +245,13 @@ describe("OAuth2 answers", () => {
     "no access_token": () => token({ access_token: undefined }),
     "an access_token that is no string": () => token({ access_token: 1 }),
     "an empty access_token": () => token({ access_token: "" }),
-    "no token_type": () => token({ token_type: undefined }),
     "token_type DPoP": () => token({ token_type: "DPoP" }),
     "token_type N_A": () => token({ token_type: "N_A" }),
     "token_type MAC": () => token({ token_type: "s3cr3t" }),
     "expires_in 0": () => token({ expires_in: 0 }),
     "a negative expires_in": () => token({ expires_in: -1 }),
     "expires_in that begins with a number": () => token({ expires_in: "60 s3cr3t" }),
-    "expires_in null": () => token({ expires_in: null }),
     "expires_in 1e999": () => json('{"access_token":"s3cr3t","token_type":"Bearer","expires_in":1e999}'),
-    "a scope that is no string": () => token({ scope: ["s3cr3t"] }),
-    "201": () => json({ access_token: "s3cr3t", token_type: "Bearer", expires_in: 60 }, { status: 201 }),
     "204": () => new Response(null, { status: 204 }),
     "302": () => json({ access_token: "s3cr3t" }, { status: 302, headers: { location: "/elsewhere" } })
   }
@@ -224,10 +271,7 @@ describe("OAuth2 answers", () => {
   it.effect("what is wrong is said", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* failure(() => token({ token_type: "DPoP" }))).message, "token_type is not Bearer")
-      assert.strictEqual(
-        (yield* failure(invalid["HTML with 200"]!)).message,
-        '"response" content-type must be application/json'
-      )
+      assert.strictEqual((yield* failure(invalid["HTML with 200"]!)).message, "the answer is not a JSON object")
       assert.strictEqual((yield* failure(invalid["302"]!)).advice, "Check the token endpoint.")
     })
   )

@@ -8,6 +8,8 @@ import * as oauth from "oauth4webapi"
 import { InvalidOptions } from "../../TokenError.js"
 import { isBlank, redacted } from "../options.js"
 import * as PrivateKey from "../privateKey.js"
+import { type AuthMethod, bySecret, isSecretMethod, methodFor, type SecretMethod, secretMethods } from "./authMethod.js"
+import type { Server } from "./server.js"
 
 /**
  * A client that proves who it is with a secret.
@@ -22,10 +24,10 @@ export interface SecretClient {
   /** The client secret. */
   readonly clientSecret: string | Redacted.Redacted<string>
   /**
-   * Whether the secret is sent in the `Authorization` header, with `client_secret_basic`, or in the form, with
-   * `client_secret_post`. Default: `client_secret_basic`.
+   * Where the secret is sent. Default: what the metadata of the server says, if it was discovered, and otherwise
+   * `client_secret_basic`.
    */
-  readonly authMethod?: "client_secret_basic" | "client_secret_post" | undefined
+  readonly authMethod?: SecretMethod | undefined
 }
 
 /**
@@ -56,7 +58,8 @@ export interface KeyClient {
 }
 
 /**
- * A client without credentials, such as a native app.
+ * A client that sends no secret: a native app, one whose grant says who asks, or one that the server knows by the
+ * certificate of its connection.
  *
  * @see RFC 6749 section 2.1
  * @since 0.1.0
@@ -68,8 +71,11 @@ export interface PublicClient {
    * assertion says who asks (RFC 7521 section 4.1).
    */
   readonly clientId?: string | undefined
-  /** Says that the client does not authenticate. */
-  readonly authMethod: "none"
+  /**
+   * Says how the server knows the client: not at all (`none`), or by the certificate that the `HttpClient` in the
+   * context presents (`tls_client_auth`, RFC 8705 section 2.1).
+   */
+  readonly authMethod: "none" | "tls_client_auth"
 }
 
 /**
@@ -81,40 +87,70 @@ export interface PublicClient {
  */
 export type Client = SecretClient | KeyClient | PublicClient
 
-/** What the protocol library needs to authenticate a client. Each attempt makes its own. */
-export type Authentication = Effect.Effect<{ readonly client: oauth.Client; readonly authenticate: oauth.ClientAuth }>
+/** What the protocol library needs to authenticate a client. */
+export interface Authenticated {
+  readonly client: oauth.Client
+  readonly authenticate: oauth.ClientAuth
+  readonly method: AuthMethod
+}
+
+/** Authenticates a client at a server. Each attempt does so anew. */
+export type Authentication = (server: Server) => Effect.Effect<Authenticated>
 
 /** Makes the authentication of a client, and fails if its options cannot work. */
 export const make = (options: Client): Effect.Effect<Authentication, InvalidOptions> => {
-  if (options.authMethod === "none") {
-    return Effect.succeed(anonymous(options))
+  if (sendsNoSecret(options)) {
+    return anonymous(options)
   }
   const client = { client_id: options.clientId }
   if (isBlank(options.clientId)) {
     return Effect.fail(invalid("clientId", "clientId must be a string that is not empty"))
   }
   if ("privateKey" in options) {
-    return Effect.map(loadKey(options), (key) =>
-      Effect.map(Clock.currentTimeMillis, (now) => ({ client, authenticate: byAssertion(key, Math.floor(now / 1000)) }))
+    return Effect.map(
+      loadKey(options),
+      (key) => () =>
+        Effect.map(Clock.currentTimeMillis, (now) => ({
+          client,
+          authenticate: byAssertion(key, Math.floor(now / 1000)),
+          method: "private_key_jwt"
+        }))
     )
   }
   const clientSecret = redacted(options.clientSecret)
   if (isBlank(Redacted.value(clientSecret))) {
     return Effect.fail(invalid("clientSecret", "clientSecret must be a string that is not empty"))
   }
-  const method = options.authMethod === "client_secret_post" ? oauth.ClientSecretPost : oauth.ClientSecretBasic
-  return Effect.succeed(Effect.sync(() => ({ client, authenticate: method(Redacted.value(clientSecret)) })))
+  const { authMethod } = options
+  if (authMethod !== undefined && !isSecretMethod(authMethod)) {
+    return Effect.fail(
+      invalid("authMethod", `authMethod must be one of ${secretMethods.join(", ")} with a clientSecret`)
+    )
+  }
+  return Effect.succeed((server) =>
+    Effect.sync(() => {
+      const method = authMethod ?? methodFor(server)
+      return { client, authenticate: bySecret(method, Redacted.value(clientSecret)), method }
+    })
+  )
 }
+
+const sendsNoSecret = (options: Client): options is PublicClient =>
+  options.authMethod === "none" || options.authMethod === "tls_client_auth"
 
 const invalid = (option: string, message: string) => new InvalidOptions({ option, message })
 
-const anonymous = ({ clientId }: PublicClient): Authentication =>
-  Effect.succeed(
-    isBlank(clientId)
-      ? // The library requires an id, but only the authentication sends it.
-        { client: { client_id: "none" }, authenticate: () => {} }
-      : { client: { client_id: clientId ?? "" }, authenticate: oauth.None() }
-  )
+const anonymous = ({ authMethod: method, clientId }: PublicClient): Effect.Effect<Authentication, InvalidOptions> => {
+  if (!isBlank(clientId)) {
+    return Effect.succeed(() =>
+      Effect.succeed({ client: { client_id: clientId ?? "" }, authenticate: oauth.None(), method })
+    )
+  }
+  return method === "tls_client_auth"
+    ? Effect.fail(invalid("clientId", "clientId must be a string that is not empty"))
+    : // The library requires an id, but only the authentication sends it.
+      Effect.succeed(() => Effect.succeed({ client: { client_id: "none" }, authenticate: () => {}, method }))
+}
 
 /** Takes the times from Effect's clock: the library's own are those of the machine's clock. */
 const byAssertion = (key: oauth.PrivateKey, now: number): oauth.ClientAuth =>

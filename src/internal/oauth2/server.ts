@@ -1,4 +1,5 @@
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import { InvalidOptions } from "../../TokenError.js"
 import * as Url from "../http/url.js"
 
@@ -34,6 +35,9 @@ export const parseIssuer = (issuer: string): Either.Either<URL, InvalidOptions> 
 
 /** Gives the server itself, if it can be used. */
 export const validate = (server: Server): Either.Either<Server, InvalidOptions> => {
+  if (!Predicate.isRecord(server)) {
+    return Either.left(invalid("server must be the issuer's URL, or an object with issuer and tokenEndpoint"))
+  }
   if (typeof server.issuer !== "string" || server.issuer === "") {
     return Either.left(invalid("issuer must be a string that is not empty"))
   }

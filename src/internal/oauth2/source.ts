@@ -1,17 +1,20 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
-import type * as IssuedToken from "../../IssuedToken.js"
+import * as IssuedToken from "../../IssuedToken.js"
 import type { IssueOutcome, RefreshPolicyOptions } from "../../RefreshPolicy.js"
-import { InvalidOptions, IssueError } from "../../TokenError.js"
+import { InvalidOptions, type IssueError } from "../../TokenError.js"
 import type * as TokenSource from "../../TokenSource.js"
 import { hash } from "../hash.js"
+import type { Answer } from "../http/exchange.js"
 import { isBlank } from "../options.js"
 import * as Client from "./client.js"
 import { serverCache } from "./discovery.js"
 import type { Server } from "./server.js"
+import * as TokenAnswer from "./tokenAnswer.js"
 import * as TokenRequest from "./tokenRequest.js"
 
 /**
@@ -62,6 +65,16 @@ export interface RequestOptions<out E = never, out R = never> extends RefreshPol
    * where a parameter is `Redacted`.
    */
   readonly identity?: TokenSource.TokenIdentity | undefined
+  /**
+   * The values of `token_type` that are accepted, in any case, besides none at all. Default: `Bearer` and `BearerToken`.
+   * Add, for example, `bot` for Slack.
+   */
+  readonly tokenTypes?: ReadonlyArray<string> | undefined
+  /**
+   * Reads the token from the JSON value of a successful answer, for a server whose answers are not those of RFC 6749
+   * section 5.1. It fails with an `IssueError` of reason `InvalidResponse`. Default: `IssuedToken.fromOAuth`.
+   */
+  readonly decode?: TokenRequest.Decode | undefined
   /** How long an attempt may take before it fails with reason `Timeout`. Default: 30 seconds. */
   readonly issueTimeout?: Duration.DurationInput | undefined
   /** The lifetime of a token whose answer has no `expires_in`. Default: none, so that such a token is refused. */
@@ -80,34 +93,38 @@ export interface RequestOptions<out E = never, out R = never> extends RefreshPol
  * - `Rejected`, permanent and with advice: an error code of RFC 6749 section 5.2, even with status 200, or any other 4xx
  * - `Throttled`: 429, or the code `slow_down`
  * - `Unreachable`: 408, 5xx, no answer, or the code `temporarily_unavailable` or `server_error`
- * - `InvalidResponse`: a redirect, an answer that is not `application/json` or has no token, or a `token_type` other than
- *   Bearer, such as DPoP or the `N_A` of RFC 8693
+ * - `InvalidResponse`: a redirect, an answer that is not JSON or has no token, or a `token_type` other than Bearer, such
+ *   as DPoP or the `N_A` of RFC 8693
  *
  * The next attempt waits at least for as long as a Retry-After says. No text of the server is in the error's message.
  *
- * A redirect of the token endpoint is not followed, because it would take the secret along. An `HttpClient` in the context
- * that was made with `HttpClient.followRedirects` follows it all the same.
+ * A redirect of the token endpoint is not followed, because it would take the secret along, even if the `HttpClient` in
+ * the context was made with `HttpClient.followRedirects`.
  *
  * @since 0.1.0
  * @category models
  */
 export type OAuth2Source<E = never, R = never> = TokenSource.TokenSource<E | IssueError, HttpClient.HttpClient | R>
 
-/** Exchanges a token request for a token. */
-export type Exchange<R> = (
-  request: TokenRequest.TokenRequest
-) => Effect.Effect<IssuedToken.IssuedToken, IssueError, HttpClient.HttpClient | R>
+/** What is special about a grant. */
+export interface Grant<R> {
+  /** Exchanges a token request for a successful answer. */
+  readonly exchange: (
+    request: TokenRequest.TokenRequest
+  ) => Effect.Effect<Answer, IssueError, HttpClient.HttpClient | R>
+  /** Whether each answer has a price, such as a refresh token that can be used once. */
+  readonly spends: boolean
+}
 
-/** Sends the request as it is. */
-export const exchange: Exchange<never> = (request) =>
-  Effect.flatMap(TokenRequest.post(request), (answer) => TokenRequest.toToken(answer, request))
+/** A grant whose request is sent as it is. */
+export const plainGrant: Grant<never> = { exchange: TokenRequest.post, spends: false }
 
 /** Makes a source of any grant. */
 export const make = <E, R, R2>(
   options: RequestOptions<E, R> & Client.Client,
   grantType: string,
-  identity: TokenSource.TokenIdentity | undefined,
-  exchange: Exchange<R2>
+  identity: LazyArg<TokenSource.TokenIdentity | undefined>,
+  { exchange, spends }: Grant<R2>
 ): Effect.Effect<OAuth2Source<E, R | R2>, InvalidOptions> =>
   Effect.gen(function* () {
     if (isBlank(grantType)) {
@@ -115,16 +132,20 @@ export const make = <E, R, R2>(
     }
     const { find, invalidate } = yield* serverCache(options.server)
     const authentication = yield* Client.make(options)
+    const decode = options.decode ?? ((body) => IssuedToken.fromOAuth(body, { tokenTypes: options.tokenTypes }))
     const { defaultLifetime, issueTimeout, jitter, maxRetryAfter, refreshBefore, retryAfter, schedule } = options
     const issue = Effect.gen(function* () {
       const server = yield* find
       const parameters = yield* toSearchParams(options)
-      const issued = yield* exchange({ server, authentication, grantType, parameters })
-      return yield* options.requireScope === true ? checkScope(issued, parameters) : Effect.succeed(issued)
+      const request = { server, authentication, grantType, parameters, decode }
+      const answer = yield* exchange(request)
+      return yield* spends
+        ? TokenAnswer.toSpent(answer, request, options)
+        : TokenAnswer.toToken(answer, request, options)
     }).pipe(Effect.tapErrorCause(() => invalidate))
     return {
       issuer: `oauth2 ${grantType}`,
-      identity,
+      identity: identity(),
       issue,
       defaultLifetime,
       issueTimeout,
@@ -179,24 +200,4 @@ export const identify = <E, R>(
     client: hash([typeof server === "string" ? server : server.issuer, clientId, login]),
     request: hash([JSON.stringify({ ...parameters, scope, audience, resource })])
   }
-}
-
-/** Refuses a token without all the scopes that were asked for. The message names those, and no text of the server. */
-const checkScope = (
-  issued: IssuedToken.IssuedToken,
-  parameters: URLSearchParams
-): Effect.Effect<IssuedToken.IssuedToken, IssueError> => {
-  const granted = issued.scope?.split(" ") ?? []
-  const asked = parameters.get("scope")?.split(" ") ?? []
-  const missing = asked.filter((scope) => scope !== "" && !granted.includes(scope))
-  return missing.length === 0
-    ? Effect.succeed(issued)
-    : Effect.fail(
-        new IssueError({
-          reason: "Rejected",
-          permanent: true,
-          message: `the server does not state that it granted ${missing.join(" ")}`,
-          advice: "Check scope, and what the server grants to this client; requireScope asks for all of it."
-        })
-      )
 }

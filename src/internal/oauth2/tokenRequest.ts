@@ -3,9 +3,9 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as oauth from "oauth4webapi"
-import * as IssuedToken from "../../IssuedToken.js"
+import type * as IssuedToken from "../../IssuedToken.js"
 import { IssueError } from "../../TokenError.js"
-import type { Answer } from "../http/exchange.js"
+import { type Answer, isSuccess } from "../http/exchange.js"
 import * as IssuerError from "../http/issuerError.js"
 import * as IssuerExchange from "../http/issuerExchange.js"
 import { advice } from "./advice.js"
@@ -18,7 +18,12 @@ export interface TokenRequest {
   readonly authentication: Authentication
   readonly grantType: string
   readonly parameters: URLSearchParams
+  /** Reads the token from the body of a successful answer. */
+  readonly decode: Decode
 }
+
+/** Reads the token from the JSON value of a successful answer. */
+export type Decode = (body: unknown) => Effect.Effect<IssuedToken.IssuedToken, IssueError>
 
 /** Sends a token request, and fails unless the answer is a success. */
 export const post = ({
@@ -28,52 +33,15 @@ export const post = ({
   server
 }: TokenRequest): Effect.Effect<Answer, IssueError, HttpClient.HttpClient> =>
   Effect.gen(function* () {
-    const { authenticate, client } = yield* authentication
+    const { authenticate, client, method } = yield* authentication(server)
     const request = yield* buildRequest((options) =>
       oauth.genericTokenEndpointRequest(toMetadata(server), client, authenticate, grantType, parameters, options)
     )
     const answer = yield* send(request)
-    return answer.status !== 200 || IssuerError.errorCode(answer.body) !== undefined
-      ? yield* IssuerError.fromAnswer(answer, advice(grantType))
+    return !isSuccess(answer.status) || IssuerError.errorCode(answer.body) !== undefined
+      ? yield* IssuerError.fromAnswer(answer, advice(grantType, method))
       : answer
   })
-
-/** Reads the token from a successful answer. */
-export const toToken = (
-  answer: Answer,
-  { authentication, grantType, parameters, server }: TokenRequest
-): Effect.Effect<IssuedToken.IssuedToken, IssueError> =>
-  Effect.gen(function* () {
-    const { client } = yield* authentication
-    yield* validate(answer, (response) =>
-      oauth.processGenericTokenEndpointResponse(toMetadata(server), client, response)
-    )
-    if (grantType === tokenExchange && !isAccessToken(answer.body, parameters)) {
-      return yield* IssuerError.invalidResponse(
-        answer,
-        "issued_token_type is missing, or is not that of an access token"
-      )
-    }
-    // The library accepts any expires_in that begins with a number, and the token type DPoP.
-    return yield* Effect.mapError(IssuedToken.fromOAuth(answer.body), ({ message }) =>
-      IssuerError.invalidResponse(answer, message)
-    )
-  })
-
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
-
-const accessTokenTypes = ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"]
-
-const isAccessToken = (body: unknown, parameters: URLSearchParams): boolean => {
-  const requested = parameters.get("requested_token_type")
-  return (
-    Predicate.isRecord(body) &&
-    typeof body.issued_token_type === "string" &&
-    (requested === null
-      ? accessTokenTypes.includes(body.issued_token_type)
-      : requested === body.issued_token_type || accessTokenTypes[0] === body.issued_token_type)
-  )
-}
 
 const toMetadata = ({ issuer, tokenEndpoint }: Server): oauth.AuthorizationServer => ({
   issuer,
