@@ -111,10 +111,13 @@ interface NamedTest {
 }
 
 const namedTests = (page: string): ReadonlyArray<NamedTest> =>
-  Array.from(page.matchAll(/`(test\/[^`]+\.ts)`(?: \(((?:"[^"]*"|[^)"])*)\))?/g), ([, file = "", titles = ""]) => ({
-    file,
-    titles: titles.match(/"[^"]*"|[^,"\s][^,"]*/g) ?? []
-  }))
+  Array.from(
+    page.replaceAll(/\s+/g, " ").matchAll(/`(test\/[^`]+\.ts)`(?: \(((?:"[^"]*"|[^)"])*)\))?/g),
+    ([, file = "", titles = ""]) => ({
+      file,
+      titles: titles.match(/"[^"]*"|[^,"\s][^,"]*/g) ?? []
+    })
+  )
 
 /** All texts of a program, with … for what a template fills in. */
 const textsOf = (code: string): ReadonlyArray<string> => {
@@ -151,6 +154,17 @@ describe("the tests that a page names", () => {
         'see `test/exports.test.ts` ("are the files", "name the types beside the code"), `test/exports.test.ts` (types beside, were) and `test/no.test.ts`'
       ),
       ['test/exports.test.ts: "are the files"', "test/exports.test.ts: were", "test/no.test.ts"]
+    )
+  })
+})
+
+describe("docs/security.md", () => {
+  it("says which tests of a file show a defence", () => {
+    const named = namedTests(readFileSync(join(root, "docs/security.md"), "utf8"))
+    assert.isAtLeast(named.length, 50)
+    assert.deepStrictEqual(
+      named.filter(({ titles }) => titles.length === 0),
+      [{ file: "test/docs.test.ts", titles: [] }]
     )
   })
 })

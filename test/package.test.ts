@@ -25,6 +25,10 @@ TokenCache.token("api").pipe(
 ).then(console.log)
 `
 
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly resolved?: string; readonly integrity?: string }>>
+}
+
 const apps = {
   module: {
     read: `import { Effect, Redacted } from "effect"\nimport { IssuedToken, TokenCache } from "effect-token-cache"${program}`,
@@ -36,6 +40,22 @@ const apps = {
     load: (path: string) => `require("${path}")`
   }
 }
+
+describe("the lock file", () => {
+  it.each(["package-lock.json", "bench/package-lock.json"])(
+    "says where each package is from, and its hash: %s",
+    async (file) => {
+      const { "": root, ...packages }: Lock["packages"] = JSON.parse(await text(file)).packages
+      assert.isDefined(root)
+      assert.isAtLeast(Object.keys(packages).length, 50)
+      const incomplete = Object.entries(packages).filter(
+        ([, { integrity = "", resolved = "" }]) =>
+          !resolved.startsWith("https://registry.npmjs.org/") || !integrity.startsWith("sha512-")
+      )
+      assert.deepStrictEqual(incomplete, [])
+    }
+  )
+})
 
 describe("the packed package", () => {
   let temporary = ""

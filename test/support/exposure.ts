@@ -1,4 +1,5 @@
 import { inspect } from "node:util"
+import { isPromise } from "node:util/types"
 import { Cause, Effect, Exit, Logger, LogLevel, Metric } from "effect"
 import { tell } from "./logs.js"
 import { withEachSpan } from "./spans.js"
@@ -24,6 +25,57 @@ export const printTo =
 
 /** The value, printed in every way that people use. */
 export const print = printTo(20)
+
+/**
+ * All that can be reached from a value, hidden or not, with each object printed once. A print to an infinite depth shows
+ * an object again on each way that leads to it, which makes megabytes of a cache, and leaves out all but 100 elements.
+ */
+export const printReachable = (value: unknown): string => {
+  const shown = [String(value)]
+  const objects = new Set<object>()
+  const add = (value: unknown) => {
+    if ((typeof value === "object" && value !== null) || typeof value === "function") {
+      objects.add(value)
+    }
+  }
+  add(value)
+  // What is added meanwhile has its turn as well.
+  for (const object of objects) {
+    shown.push(inspect(object, { ...whole, depth: isOpaque(object) ? null : 0 }))
+    for (const key of Reflect.ownKeys(object)) {
+      const property = Reflect.getOwnPropertyDescriptor(object, key)
+      add(property?.value)
+      add(property?.get)
+    }
+    if (object instanceof Map || object instanceof Set) {
+      object.forEach((value, key) => {
+        add(value)
+        add(key)
+      })
+    }
+    for (const given of [givenBy(object, inspect.custom), givenBy(object, "toJSON")]) {
+      add(given)
+      shown.push(typeof given === "string" ? given : "")
+    }
+  }
+  return shown.join("\n")
+}
+
+const whole = { showHidden: true, customInspect: false, maxArrayLength: null, maxStringLength: null }
+
+/** Nothing but `inspect` sees what these hold. */
+const isOpaque = (object: object): boolean =>
+  isPromise(object) || object instanceof WeakMap || object instanceof WeakSet
+
+/** What an object gives to be printed in its place. A prototype may lack what its method needs. */
+const givenBy = (object: object, method: PropertyKey): unknown => {
+  try {
+    const give: unknown = Reflect.get(object, method)
+    return typeof give === "function" ? Reflect.apply(give, object, [0, {}, inspect]) : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** What a log line comes to with each of Effect's loggers; the pretty one writes to the console of the fiber. */
 const render = (entry: Logger.Logger.Options<unknown>): ReadonlyArray<string> => {
