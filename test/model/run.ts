@@ -25,6 +25,9 @@ import * as World from "./world.js"
 
 const start = 1_000_000_000_000
 
+/** How often the clock may stop on its way, at most. A few hundred times are usual where issuers fail. */
+const mostStops = 5000
+
 /** A token that is never due, and that makes the cache look at the clocks when it is refreshed. */
 const probe = "probe"
 
@@ -115,7 +118,12 @@ export const run = async (history: History): Promise<void> => {
   const check = (isOver: boolean): void => {
     const calls = issuers.calls.splice(0)
     safety.onCalls(calls, now())
-    if (isStrict) world.advance(calls, now())
+    const statuses =
+      !world.isClosed() && (isOver || history.kind === "tenants")
+        ? Effect.runSync(Effect.withClock(cache.statuses, virtual.clock)).filter(({ name }) => name !== probe)
+        : undefined
+    const present = new Set(statuses?.map(({ name }) => name))
+    if (isStrict) world.advance(calls, now(), present)
     for (const one of running) {
       const { fiber, reader, verb } = one
       const exit = fiber.unsafePoll()
@@ -134,11 +142,8 @@ export const run = async (history: History): Promise<void> => {
       world.leave(reader)
     }
     if (!isStrict || world.isClosed()) return
-    if (isOver || history.kind === "tenants") {
-      const statuses = Effect.runSync(Effect.withClock(cache.statuses, virtual.clock)).filter(
-        ({ name }) => name !== probe
-      )
-      for (const name of world.onDropped(new Set(statuses.map(({ name }) => name)))) safety.forget(name)
+    if (statuses !== undefined) {
+      for (const name of world.onDropped(present)) safety.forget(name)
       checkStatuses(statuses, world, now(), offsets)
     }
     world.checkDue(now())
@@ -152,7 +157,9 @@ export const run = async (history: History): Promise<void> => {
 
   const advance = async (millis: number) => {
     const target = virtual.monotonic() + millis
+    let stops = 0
     do {
+      if (++stops > mostStops) throw new Error(`the cache wakes up ${stops} times within ${millis} ms`)
       const next = Math.min(virtual.next(), world.next(now()), target)
       virtual.moveTo(next)
       await go(virtual.monotonic() === target)

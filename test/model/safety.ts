@@ -17,10 +17,7 @@ export const make = () => {
 
   const onStarted = ({ behaviour, call, name }: Call, now: Now): void => {
     // One that cannot be interrupted may go on after its time limit, or after the lease was lost.
-    if (behaviour._tag !== "hangUninterruptibly") {
-      if ([...running.values()].some((other) => other.name === name)) throw new Error(`${name} has two attempts`)
-      running.set(call, { name, startedAt: now.wall })
-    }
+    if (behaviour._tag !== "hangUninterruptibly") running.set(call, { name, startedAt: now.wall })
     if (now.wall < (notBefore.get(name) ?? -Infinity)) throw new Error(`${name} is asked for during a Retry-After`)
   }
 
@@ -43,6 +40,9 @@ export const make = () => {
         if (call._tag === "started") onStarted(call, now)
         else onEnded(call, now)
       }
+      // Only now, because an attempt that has lost its lease begins again while its first call is being interrupted.
+      const asked = [...running.values()].map(({ name }) => name)
+      if (new Set(asked).size < asked.length) throw new Error(`one of ${asked} has two attempts`)
     },
     onOutcome: (name: string, outcome: Outcome, now: Now): void => {
       if (!outcome.startsWith("token ")) return

@@ -201,14 +201,18 @@ export const make = (history: History) => {
     }
   }
 
-  /** Goes on to an instant at which these calls were seen, and all fibers have run. */
-  const advance = (calls: ReadonlyArray<Call>, now: Now): void => {
+  /** Goes on to an instant at which these calls were seen, and all fibers have run. These tenants are `present`. */
+  const advance = (calls: ReadonlyArray<Call>, now: Now, present: ReadonlySet<string>): void => {
     if (closed) {
       if (calls.some(({ _tag }) => _tag === "started")) throw new Error("a token is asked for after the end")
       return
     }
     wereAwaited = new Set([...readers].map(({ name }) => name))
     tick(now)
+    for (const [name, { attempt }] of members) {
+      // Its permit may be another's before its call has been interrupted.
+      if (history.kind === "tenants" && !present.has(name) && attempt !== undefined) attempt.holdsPermit = false
+    }
     for (const call of calls) {
       if (call._tag === "started") onStarted(call, now)
       else onEnded(call, now)
