@@ -142,6 +142,8 @@ describe("a clock that jumps ahead, as after a suspend", () => {
       const { adjust, clock, set } = yield* settableClock
       yield* Effect.gen(function* () {
         yield* read
+        // The refresh fiber has nothing to do any more, and sleeps.
+        yield* adjust(0)
         set(800_000)
         assert.strictEqual(yield* read, "token-1")
         yield* adjust(0)
