@@ -59,7 +59,7 @@ export const run = async (history: History): Promise<void> => {
   let offsets = [0]
   const now = (): World.Now => ({ monotonic: virtual.monotonic(), wall: virtual.wall() + setBack })
   const world = World.make(history)
-  const safety = Safety.make()
+  const safety = Safety.make(history.kind)
   const isStrict = history.kind !== "store"
   const running = new Set<Running>()
   const backend = fallible(Effect.runSync(MemoryBackend.make))

@@ -1,4 +1,5 @@
 import { Exit } from "effect"
+import type { History } from "./history.js"
 import type { Call } from "./issuers.js"
 import { tokenOf } from "./reference.js"
 import type { Now, Outcome } from "./world.js"
@@ -7,7 +8,7 @@ import type { Now, Outcome } from "./world.js"
  * The rules that hold of every cache, with a store as well, where the model does not know which token is taken over:
  * no token is given out that has expired or was invalidated, no name has two attempts, and a Retry-After is kept.
  */
-export const make = () => {
+export const make = (kind: History["kind"]) => {
   /** When the attempt of each running call started. */
   const running = new Map<number, { readonly name: string; readonly startedAt: number }>()
   const usableUntil = new Map<string, number>()
@@ -29,7 +30,8 @@ export const make = () => {
       const token = tokenOf(exit.value, "lifetime" in behaviour ? behaviour.lifetime : 0, started.startedAt)
       usableUntil.set(exit.value, Math.max(token.usableUntil, usableUntil.get(exit.value) ?? 0))
       notBefore.delete(name)
-    } else if (exit.cause._tag === "Fail" && exit.cause.error.retryAfter !== undefined) {
+    } else if (exit.cause._tag === "Fail" && exit.cause.error.retryAfter !== undefined && kind !== "tenants") {
+      // A tenant that is dropped, and then read again, knows of none.
       notBefore.set(name, now.wall + exit.cause.error.retryAfter)
     }
   }
