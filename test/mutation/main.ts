@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { instrumentAll } from "./files.js"
 import type { Mutant } from "./instrument.js"
 import * as Memory from "./memory.js"
-import type { RanTest } from "./protocol.js"
+import type { Failure, RanTest } from "./protocol.js"
 import { type FileResult, report } from "./report.js"
 import * as TestProcess from "./testProcess.js"
 import { testsOf } from "./tests.js"
@@ -47,17 +47,40 @@ const judge = async (mutant: Mutant, files: ReadonlyArray<string>, all: Readonly
     memory.rememberVerdict(mutant, verdict, files)
     return verdict
   }
-  if (mutant.isStatic) tests.restart()
-  const { failure } = await tests.run({
-    mutant: mutant.id,
-    limit: 10_000 + 10 * Math.max(...ran.map(({ hits }) => hits[mutant.id] ?? 0)),
-    files: files.filter((file) => ran.some((test) => test.file === file)),
-    tests: mutant.isStatic ? undefined : ran.map(({ name }) => name)
-  })
-  if (mutant.isStatic) tests.restart()
+  const failure = mutant.isStatic
+    ? await failureOf(mutant, files, ran)
+    : ((await failureOf(mutant, files, ran.filter(isQuick))) ??
+      (await failureOf(
+        mutant,
+        files,
+        ran.filter((test) => !isQuick(test))
+      )))
   const verdict = { killed: failure !== undefined, what: failure?.what ?? `all of ${ran.length} tests pass` }
   memory.rememberVerdict(mutant, verdict, failure?.file === undefined ? files : [failure.file])
   return verdict
+}
+
+/** Most mutants fail in tests that take no time, so the others are asked last. */
+const isQuick = ({ millis }: RanTest): boolean => millis < 300
+
+/** Runs tests with a mutant until one fails. */
+const failureOf = async (
+  mutant: Mutant,
+  files: ReadonlyArray<string>,
+  asked: ReadonlyArray<RanTest>
+): Promise<Failure | undefined> => {
+  if (asked.length === 0) {
+    return undefined
+  }
+  if (mutant.isStatic) tests.restart()
+  const { failure } = await tests.run({
+    mutant: mutant.id,
+    limit: 10_000 + 10 * Math.max(...asked.map(({ hits }) => hits[mutant.id] ?? 0)),
+    files: files.filter((file) => asked.some((test) => test.file === file)),
+    tests: asked.map(({ name }) => name)
+  })
+  if (mutant.isStatic) tests.restart()
+  return failure
 }
 
 const results: Array<FileResult> = []
@@ -76,7 +99,8 @@ for (const { file, mutants } of instrumented) {
   for (const mutant of mutants.toSorted((one, other) => Number(one.isStatic) - Number(other.isStatic))) {
     const verdict = await judge(mutant, files, all)
     verdicts.push([mutant, verdict])
-    const progress = `${file} ${verdicts.length}/${mutants.length}`
+    const seconds = Math.round(process.uptime())
+    const progress = `${seconds} s ${file} ${verdicts.length}/${mutants.length}`
     console.log(
       `${progress} ${verdict.killed ? "killed" : "SURVIVED"} line ${mutant.line}: ${verdict.what.slice(0, 120)}`
     )

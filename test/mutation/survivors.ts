@@ -12,7 +12,15 @@ export interface Survivor {
 }
 
 /** The mutants that are allowed to survive. */
-export const survivors: ReadonlyArray<Survivor> = []
+export const survivors: ReadonlyArray<Survivor> = [
+  {
+    file: "permits",
+    code: "queue.shrink()",
+    original: "queue.shrink()",
+    mutated: "",
+    reason: "It gives memory back, and changes nothing that anybody sees."
+  }
+]
 
 /** Finds the entry of a mutant that has survived. */
 export const survivorOf = (mutant: Mutant): Survivor | undefined =>

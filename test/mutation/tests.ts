@@ -1,32 +1,36 @@
-/** The rule: the unit test of a file comes first, then what is said of it by name, and then all of `TokenCache`. */
+/** Tests that say something of a file by its name: the unit test comes first, and then what takes the least time. */
 const byFile: Readonly<Record<string, ReadonlyArray<string>>> = {
   RefreshPolicy: ["RefreshPolicy"],
-  accessToken: ["internal/accessToken", "IssuedToken"],
+  accessToken: ["internal/accessToken"],
   attempt: ["TokenCache.trace", "logging", "TokenMetrics"],
-  cache: ["TokenCache.observe", "logging"],
+  cache: ["TokenCache.layer", "logging"],
   deadlineQueue: ["internal/deadlineQueue"],
-  invalidation: ["TokenCache.unauthorized", "TokenCache.pauses", "TokenMetrics"],
-  membership: ["TokenCache.membership", "TokenCache.close", "logging"],
-  nextAttempt: ["TokenCache.pauses", "logging"],
-  observation: ["TokenCache.observe", "TokenMetrics"],
-  permits: ["TokenCache.queue"],
-  reader: ["TokenCache.read"],
+  entry: ["TokenCache.capacity", "TokenCache.lookup"],
+  invalidation: ["TokenCache.unauthorized", "TokenMetrics"],
+  membership: ["TokenCache.layer", "TokenCache.capacity", "TokenCache.lookup", "logging"],
+  nextAttempt: ["TokenCache.unauthorized", "logging"],
+  observation: ["TokenMetrics"],
+  permits: ["internal/permits", "TokenCache.layer"],
+  reader: ["TokenCache.capacity", "TokenCache.lookup"],
+  refreshLoop: ["TokenCache.layer", "TokenCache.lookup", "logging"],
+  service: ["TokenCache.layer", "TokenCache.lookup"],
   source: ["TokenCache.layer"],
   telemetry: ["TokenMetrics"],
-  tenants: ["TokenCache.tenants", "TokenCache.lookup", "TokenCache.capacity"],
-  time: ["TokenCache.clock", "TokenCache.close"],
-  tokenState: ["internal/tokenState"],
-  tokenUnavailable: ["TokenCache.read", "TokenCache.lookup", "hostileErrors"]
+  tenants: ["TokenCache.tenants", "TokenCache.capacity", "TokenCache.lookup"],
+  time: ["TokenCache.layer"],
+  tokenState: ["internal/tokenState", "TokenCache.unauthorized"],
+  tokenUnavailable: ["TokenCache.lookup", "hostileErrors"],
+  waiters: ["TokenCache.lookup"]
 }
 
-/** What says something of every file of the cache. */
-const ofCache = [
-  ...["queue", "membership", "seed", "pauses", "layer", "capacity", "tenants", "clockJumps", "clockSetBack", "clock"],
-  ...["close", "read", "observe", "robust", "lookup", "trace", "unauthorized", "refresh", "property"]
+/** What says something of every file. */
+const ofAll = [
+  ...["queue", "membership", "seed", "clockSetBack", "clockJumps", "clock", "pauses", "close", "read"],
+  ...["robust", "observe", "trace", "refresh"]
 ].map((part) => `TokenCache.${part}`)
 
 /** Gives the test files that say whether a mutant of a file is one, in the order in which they are asked. */
 export const testsOf = (file: string): ReadonlyArray<string> => {
   const noun = file.replace(/^.*\/|\.ts$/g, "")
-  return [...new Set([...(byFile[noun] ?? []), ...ofCache])].map((test) => `test/${test}.test.ts`)
+  return [...new Set([...(byFile[noun] ?? []), ...ofAll])].map((test) => `test/${test}.test.ts`)
 }
