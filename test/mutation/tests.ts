@@ -2,6 +2,7 @@
 const byFile: Readonly<Record<string, ReadonlyArray<string>>> = {
   RefreshPolicy: ["RefreshPolicy"],
   accessToken: ["internal/accessToken"],
+  alarm: ["internal/alarm"],
   attempt: ["TokenCache.trace", "logging", "TokenMetrics"],
   cache: ["TokenCache.layer", "logging"],
   deadlineQueue: ["internal/deadlineQueue"],
@@ -20,7 +21,7 @@ const byFile: Readonly<Record<string, ReadonlyArray<string>>> = {
   time: ["TokenCache.layer"],
   tokenState: ["internal/tokenState", "TokenCache.unauthorized"],
   tokenUnavailable: ["TokenCache.lookup", "hostileErrors"],
-  waiters: ["TokenCache.lookup"]
+  waiters: ["internal/waiters", "TokenCache.lookup"]
 }
 
 /** What says something of every file. */
