@@ -19,6 +19,34 @@ export const survivors: ReadonlyArray<Survivor> = [
     original: "queue.shrink()",
     mutated: "",
     reason: "It gives memory back, and changes nothing that anybody sees."
+  },
+  {
+    file: "waiters",
+    code: "groups.delete(until)",
+    original: "groups.delete(until)",
+    mutated: "",
+    reason: "It gives memory back: whoever asks for a group whose time is up is told at once that it is, either way."
+  },
+  {
+    file: "waiters",
+    code: "timer?.unsafeInterruptAsFork(FiberId.none)",
+    original: "timer?.unsafeInterruptAsFork(FiberId.none)",
+    mutated: "",
+    reason: "It gives a timer back, which would ring for a group that has its outcome."
+  },
+  {
+    file: "fibers",
+    code: "fiber.addObserver(() => running.delete(fiber))",
+    original: "fiber.addObserver(() => running.delete(fiber))",
+    mutated: "",
+    reason: "It gives memory back: to interrupt a fiber that has ended changes nothing."
+  },
+  {
+    file: "fibers",
+    code: "fiber.addObserver(() => running.delete(fiber))",
+    original: "running.delete(fiber)",
+    mutated: "undefined",
+    reason: "It gives memory back: to interrupt a fiber that has ended changes nothing."
   }
 ]
 

@@ -6,7 +6,7 @@ const byFile: Readonly<Record<string, ReadonlyArray<string>>> = {
   attempt: ["TokenCache.trace", "logging", "TokenMetrics"],
   cache: ["TokenCache.layer", "logging"],
   deadlineQueue: ["internal/deadlineQueue"],
-  entry: ["TokenCache.capacity", "TokenCache.lookup"],
+  entry: ["internal/entry", "TokenCache.capacity", "TokenCache.lookup"],
   invalidation: ["TokenCache.unauthorized", "TokenMetrics"],
   membership: ["TokenCache.layer", "TokenCache.capacity", "TokenCache.lookup", "logging"],
   nextAttempt: ["TokenCache.unauthorized", "logging"],
@@ -18,7 +18,7 @@ const byFile: Readonly<Record<string, ReadonlyArray<string>>> = {
   source: ["TokenCache.layer"],
   telemetry: ["TokenMetrics"],
   tenants: ["TokenCache.tenants", "TokenCache.capacity", "TokenCache.lookup"],
-  time: ["TokenCache.layer"],
+  time: ["internal/time", "TokenCache.layer"],
   tokenState: ["internal/tokenState", "TokenCache.unauthorized"],
   tokenUnavailable: ["TokenCache.lookup", "hostileErrors"],
   waiters: ["internal/waiters", "TokenCache.lookup"]
