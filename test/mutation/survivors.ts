@@ -47,6 +47,20 @@ export const survivors: ReadonlyArray<Survivor> = [
     original: "running.delete(fiber)",
     mutated: "undefined",
     reason: "It gives memory back: to interrupt a fiber that has ended changes nothing."
+  },
+  {
+    file: "time",
+    code: "return Effect.sync(() => clearImmediate(turn))",
+    original: "Effect.sync(() => clearImmediate(turn))",
+    mutated: "undefined",
+    reason: "It gives a timer back, to which an interrupted fiber does not listen."
+  },
+  {
+    file: "time",
+    code: "return Effect.sync(() => clearImmediate(turn))",
+    original: "clearImmediate(turn)",
+    mutated: "undefined",
+    reason: "It gives a timer back, to which an interrupted fiber does not listen."
   }
 ]
 
