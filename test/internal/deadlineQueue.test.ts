@@ -58,6 +58,18 @@ describe("DeadlineQueue", () => {
     assert.deepStrictEqual(held.slice(82), Array(18).fill(17))
   })
 
+  it("forgets an item that has no deadline any more, once", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const forgotten = item()
+    DeadlineQueue.schedule(queue, forgotten, 10)
+    for (let times = 0; times < 2; times++) {
+      DeadlineQueue.schedule(queue, forgotten, Number.POSITIVE_INFINITY)
+      assert.deepStrictEqual([forgotten.queuedAt, queue.items], [Number.POSITIVE_INFINITY, 0])
+    }
+    assert.strictEqual(DeadlineQueue.earliest(queue), Number.POSITIVE_INFINITY)
+    assert.strictEqual(DeadlineQueue.size(queue), 0)
+  })
+
   it("gives nothing before its deadline, and everything from then on", () => {
     const queue = DeadlineQueue.make<ReturnType<typeof item>>()
     const waits = item()
