@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { TokenCache } from "effect-token-cache"
 import * as Issuer from "./support/issuer.js"
+import { seconds } from "./support/oneToken.js"
 import { settableClock } from "./support/settableClock.js"
 
 describe("a token that waits for its turn", () => {
@@ -28,6 +29,57 @@ describe("a token that waits for its turn", () => {
         )
       )
     )
+  })
+
+  it.effect("goes before the others if there is none of it yet", () => {
+    const order: Array<string> = []
+    const old = Issuer.scripted(Issuer.succeed("20 seconds"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("9 seconds")
+      yield* TokenCache.register("hangs", { issue: Effect.never })
+      // The refresh of `old` is due after 10 seconds.
+      yield* TestClock.adjust("2 seconds")
+      yield* TokenCache.register("new", {
+        issue: Effect.zipRight(
+          Effect.sync(() => order.push("new")),
+          old.issue
+        )
+      })
+      assert.deepStrictEqual(order, ["old"])
+      // Who hangs gives its turn up after `readTimeout`.
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(order, ["old", "new", "old"])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        TokenCache.layer(
+          {
+            old: {
+              issue: Effect.zipRight(
+                Effect.sync(() => order.push("old")),
+                old.issue
+              ),
+              jitter: 0
+            }
+          },
+          { concurrency: 1 }
+        )
+      )
+    )
+  })
+
+  it.effect("gets no turn from an attempt that gave its own up before it ended", () => {
+    const slow = Issuer.scripted(Issuer.slow("first", "8 seconds"))
+    const slower = Issuer.scripted(Issuer.slow("second", "20 seconds"))
+    const third = Issuer.scripted(Issuer.succeed("15 minutes"))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      yield* TokenCache.register("second", { issue: slower.issue })
+      yield* TestClock.adjust("5 seconds")
+      yield* TokenCache.register("third", { issue: third.issue })
+      yield* TestClock.adjust("9 seconds")
+      assert.deepStrictEqual([slow, slower, third].map(seconds), [[0], [5], [10]])
+    }).pipe(Effect.scoped, Effect.provide(TokenCache.layer({ first: { issue: slow.issue } }, { concurrency: 1 })))
   })
 })
 

@@ -24,6 +24,61 @@ describe("DeadlineQueue", () => {
     assert.strictEqual(DeadlineQueue.earliest(queue), 13)
   })
 
+  it("sweeps the dead slots out once they outnumber the items by 64", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const moved = item()
+    const sizes = Array.from({ length: 70 }, (_, index) => {
+      DeadlineQueue.schedule(queue, moved, 1000 - index)
+      return DeadlineQueue.size(queue)
+    })
+    assert.deepStrictEqual(sizes.slice(64), [65, 66, 1, 2, 3, 4])
+    assert.strictEqual(DeadlineQueue.earliest(queue), 931)
+    for (let index = 0; index < 64; index++) {
+      DeadlineQueue.schedule(queue, moved, 900 - index)
+    }
+    // Two items have 66 and one slot, and then there is none left of which one could be live.
+    const other = item()
+    DeadlineQueue.schedule(queue, other, 1000)
+    DeadlineQueue.schedule(queue, moved, Number.POSITIVE_INFINITY)
+    DeadlineQueue.schedule(queue, other, Number.POSITIVE_INFINITY)
+    assert.isTrue(DeadlineQueue.size(queue) <= 64)
+    assert.strictEqual(DeadlineQueue.earliest(queue), Number.POSITIVE_INFINITY)
+  })
+
+  it("lets go of the items that were taken, once there are more of them than others", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    for (let at = 0; at < 100; at++) {
+      DeadlineQueue.schedule(queue, item(), at)
+    }
+    const held = Array.from({ length: 100 }, () => {
+      DeadlineQueue.takeDue(queue, 100)
+      return queue.heap.ids.length
+    })
+    assert.deepStrictEqual(held.slice(0, 82), Array(82).fill(100))
+    assert.deepStrictEqual(held.slice(82), Array(18).fill(17))
+  })
+
+  it("forgets an item that has no deadline any more, once", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const forgotten = item()
+    DeadlineQueue.schedule(queue, forgotten, 10)
+    for (let times = 0; times < 2; times++) {
+      DeadlineQueue.schedule(queue, forgotten, Number.POSITIVE_INFINITY)
+      assert.deepStrictEqual([forgotten.queuedAt, queue.items], [Number.POSITIVE_INFINITY, 0])
+    }
+    assert.strictEqual(DeadlineQueue.earliest(queue), Number.POSITIVE_INFINITY)
+    assert.strictEqual(DeadlineQueue.size(queue), 0)
+  })
+
+  it("gives nothing before its deadline, and everything from then on", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const waits = item()
+    DeadlineQueue.schedule(queue, waits, 10)
+    assert.strictEqual(DeadlineQueue.takeDue(queue, 9), undefined)
+    assert.strictEqual(DeadlineQueue.takeDue(queue, 10), waits)
+    assert.deepStrictEqual([waits.queuedAt, queue.items], [Number.POSITIVE_INFINITY, 0])
+  })
+
   it("behaves as a map from item to deadline, and sweeps dead slots", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(operation, { maxLength: 400 }), (operations) => {
