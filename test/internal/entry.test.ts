@@ -21,10 +21,11 @@ const attempt = (holdsPermit: boolean): Entry.Attempt => ({
   holdsPermit,
   trigger: "startup",
   awaitingLease: false,
-  span: undefined
+  span: undefined,
+  acceptedSkew: 0
 })
 
-const idle = { timeToLive: 1000.5, readAt: 100, waiting: 0, released: () => {} }
+const idle = { timeToLive: 1000.5, readAt: 100, readAtNanos: 0n, waiting: 0, released: () => {} }
 
 describe("Entry.nextDeadline", () => {
   it("of a new token is now", () => {

@@ -18,7 +18,8 @@ const attempt = (): Entry.Attempt => ({
   holdsPermit: false,
   trigger: "startup",
   awaitingLease: false,
-  span: undefined
+  span: undefined,
+  acceptedSkew: 0
 })
 
 describe("Permits.next", () => {
