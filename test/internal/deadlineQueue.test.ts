@@ -58,6 +58,27 @@ describe("DeadlineQueue", () => {
     assert.deepStrictEqual(held.slice(82), Array(18).fill(17))
   })
 
+  it("gives the earliest first after all were moved, whichever was scheduled when", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const [first, second, third] = [item(), item(), item()] as const
+    DeadlineQueue.schedule(queue, first, 10)
+    DeadlineQueue.schedule(queue, second, 20)
+    DeadlineQueue.shift(queue, -5)
+    assert.strictEqual(DeadlineQueue.takeDue(queue, 5), first)
+    DeadlineQueue.schedule(queue, third, 18)
+    assert.strictEqual(DeadlineQueue.earliest(queue), 15)
+  })
+
+  it("gives an item once, although it has a dead slot at its deadline", () => {
+    const queue = DeadlineQueue.make<ReturnType<typeof item>>()
+    const moved = item()
+    for (const at of [12, 5, 12]) {
+      DeadlineQueue.schedule(queue, moved, at)
+    }
+    assert.strictEqual(DeadlineQueue.takeDue(queue, 12), moved)
+    assert.strictEqual(DeadlineQueue.takeDue(queue, 12), undefined)
+  })
+
   it("forgets an item that has no deadline any more, once", () => {
     const queue = DeadlineQueue.make<ReturnType<typeof item>>()
     const forgotten = item()
