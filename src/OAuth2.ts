@@ -151,6 +151,9 @@ export const grant = <E = never, R = never>(
  * answer is lost, and with it the new refresh token, the next attempt can only send the old one. Some servers accept
  * that.
  *
+ * If an answer holds no token that can be used, the new refresh token is kept all the same, and the failure is a
+ * permanent one. The next request is sent after an hour, because each one costs a refresh token.
+ *
  * @example
  * ```ts
  * import { Effect, Redacted } from "effect"
