@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import { redacted } from "./internal/options.js"
+import { fitsHeader } from "./internal/text.js"
 import { IssueError } from "./TokenError.js"
 
 /**
@@ -120,6 +121,9 @@ export const fromOAuth = (
   if (typeof access_token !== "string" || access_token === "") {
     return invalid("access_token is missing")
   }
+  if (!fitsHeader(access_token)) {
+    return invalid("access_token has characters that an HTTP header cannot carry")
+  }
   const tokenTypes = options?.tokenTypes ?? ["Bearer", "BearerToken"]
   if (token_type !== undefined && token_type !== null && !isOneOf(tokenTypes, token_type)) {
     return invalid(`token_type is not ${tokenTypes[0]}`)
@@ -132,11 +136,17 @@ export const fromOAuth = (
     make({
       accessToken: access_token,
       expiresIn: seconds === undefined ? undefined : seconds * 1000,
-      scope: Array.isArray(scope) ? scope.join(" ") : typeof scope === "string" ? scope : undefined,
+      scope: typeof scope === "string" ? scope : toScope(scope),
       keyId: typeof key_id === "string" ? key_id : undefined
     })
   )
 }
+
+/** A list of scopes as one text. What is no scope (RFC 6749 section 3.3) may be an echo of a secret. */
+const toScope = (scope: unknown): string | undefined =>
+  Array.isArray(scope) && scope.every((each) => typeof each === "string" && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(each))
+    ? scope.join(" ")
+    : undefined
 
 const isOneOf = (tokenTypes: ReadonlyArray<string>, value: unknown): boolean =>
   typeof value === "string" && tokenTypes.some((tokenType) => tokenType.toLowerCase() === value.toLowerCase())

@@ -278,6 +278,9 @@ describe("OAuth2 answers", () => {
 
   it.effect("the scope is what the server states", () =>
     Effect.gen(function* () {
+      assert.strictEqual((yield* issue(() => token({ scope: ["a", "b"] }))).scope, "a b")
+      assert.isUndefined((yield* issue(() => token({ scope: ["a", "you sent hunter2"] }))).scope)
+      assert.isUndefined((yield* issue(() => token({ scope: [1] }))).scope)
       assert.strictEqual((yield* issue(() => token({ scope: "b a" }), { scope: "a b c" })).scope, "b a")
       assert.isUndefined((yield* issue(() => token(), { scope: "a" })).scope)
     })

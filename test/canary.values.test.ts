@@ -52,14 +52,6 @@ const faults: ReadonlyArray<{
     met: { line: "Rejected 400", oauth: "Rejected 400" }
   },
   {
-    line: { status: 200, body: { access_token: channelSecret, expires_in: echo("this") } },
-    oauth: (request) => ({
-      status: 200,
-      body: JSON.stringify({ access_token: `${clientSecret}\n`, expires_in: 60, scope: echo(request.body) })
-    }),
-    met: { line: "InvalidResponse 200", oauth: "InvalidResponse 200" }
-  },
-  {
     line: { drop: true },
     oauth: () => Api.hangUp,
     met: { line: "Unreachable", oauth: "Unreachable" }
@@ -68,6 +60,15 @@ const faults: ReadonlyArray<{
     line: { status: 503, body: echo("this") },
     oauth: () => Api.cutOff,
     met: { line: "Unreachable 503", oauth: "Unreachable" }
+  },
+  // The last one: it costs a refresh token, and the next one is not asked for within the hour.
+  {
+    line: { status: 200, body: { access_token: channelSecret, expires_in: echo("this") } },
+    oauth: (request) => ({
+      status: 200,
+      body: JSON.stringify({ access_token: `${clientSecret}\n`, expires_in: 60, scope: echo(request.body) })
+    }),
+    met: { line: "InvalidResponse 200", oauth: "InvalidResponse 200" }
   }
 ]
 

@@ -60,7 +60,7 @@ describe("ExLine", () => {
     const noNumber = "expires_in is not a positive number of seconds"
     const refused: ReadonlyArray<readonly [unknown, string]> = [
       [undefined, "the token has no lifetime: give the source a defaultLifetime"],
-      [null, noNumber],
+      [null, "the token has no lifetime: give the source a defaultLifetime"],
       [Number.NaN, noNumber],
       [Number.POSITIVE_INFINITY, noNumber],
       [0, noNumber],

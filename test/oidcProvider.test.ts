@@ -60,7 +60,8 @@ describe("client authentication", () => {
         assert.deepStrictEqual(
           { advice, code, permanent, reason, status },
           {
-            advice: "Check the client id, its secret or key, and the authentication method that the server has for it.",
+            advice:
+              'The secret was sent by client_secret_basic. Check the client id and the secret, or try authMethod: "client_secret_post".',
             code: "invalid_client",
             permanent: true,
             reason: "Rejected",

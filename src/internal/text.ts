@@ -13,6 +13,12 @@ export const hasControls = (text: string): boolean => text.search(controls) >= 0
 /** Replaces each control character by a visible mark. */
 export const clean = (text: string): string => text.replace(controls, "\u{fffd}")
 
+/**
+ * Whether an HTTP header can carry a token. An API would never see any other one: clients refuse to send it, and some
+ * print it when they do.
+ */
+export const fitsHeader = (token: string): boolean => /^[\x20-\x7e]+$/.test(token)
+
 /** Cleans a text, and shortens it to {@link maxTextLength} characters, the last of which is then an ellipsis. */
 export const cut = (text: string): string => {
   const cleaned = clean(text.slice(0, maxTextLength + 1))

@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import type { AccessToken, IssuedToken } from "../../IssuedToken.js"
 import { IssueError } from "../../TokenError.js"
 import { isBlank } from "../options.js"
+import { fitsHeader } from "../text.js"
 
 /** What an issued token is checked against. */
 export interface Terms {
@@ -85,9 +86,6 @@ const isIssuedToken = (issued: unknown): issued is IssuedToken =>
   "accessToken" in issued &&
   Redacted.isRedacted(issued.accessToken) &&
   !isBlank(Redacted.value(issued.accessToken))
-
-// An API would never see such a token: clients refuse to send it, and some print it when they do.
-const fitsHeader = (token: string): boolean => /^[\x20-\x7e]+$/.test(token)
 
 /**
  * When the token was issued. It is never in the future, because the clock of the process that issued it may be ahead.
