@@ -142,9 +142,9 @@ describe("a Redis that", () => {
       Effect.gen(function* () {
         const server = yield* redis()
         const proxy = yield* faultProxy(server.port)
-        const both = yield* pair(proxy.port, undefined, { commandTimeout: "100 millis" })
+        const both = yield* pair(proxy.port, undefined, { commandTimeout: "1 second" })
         yield* agreed(both)
-        yield* ask(server, "CLIENT", "PAUSE", 1500)
+        yield* ask(server, "CLIENT", "PAUSE", 4000)
         yield* Effect.all([both.one.refresh("line"), both.other.refresh("line")], { concurrency: "unbounded" })
         assert.strictEqual(both.issuer.calls.length, 3)
         yield* agreed(both)
