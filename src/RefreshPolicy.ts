@@ -149,12 +149,12 @@ const toSettings = (options: RefreshPolicyOptions): Settings => ({
 class State {
   constructor(
     readonly failures: number,
-    /** When the last token that was issued stops being usable, in epoch milliseconds. */
-    readonly usableUntil: number
+    /** The last token that was issued, which may still be usable. The cache has it, too: it takes no memory here. */
+    readonly token: Pick<AccessToken, "usableUntil"> | undefined
   ) {}
 }
 
-const initial = new State(0, Number.NEGATIVE_INFINITY)
+const initial = new State(0, undefined)
 
 /**
  * Moves the instants that a policy made by {@link make} remembers by `skew` milliseconds, because the wall clock was
@@ -163,7 +163,9 @@ const initial = new State(0, Number.NEGATIVE_INFINITY)
  * @internal
  */
 export const shifted = (state: unknown, skew: number): unknown =>
-  state instanceof State ? new State(state.failures, state.usableUntil + skew) : state
+  state instanceof State && state.token !== undefined
+    ? new State(state.failures, { usableUntil: state.token.usableUntil + skew })
+    : state
 
 const step = (
   settings: Settings,
@@ -174,15 +176,12 @@ const step = (
 ): readonly [State, number] => {
   if (Exit.isSuccess(outcome)) {
     const token = outcome.value
-    return [new State(0, token.usableUntil), Math.ceil(token.issuedAt + refreshDelay(settings, token, random))]
+    return [new State(0, token), Math.ceil(token.issuedAt + refreshDelay(settings, token, random))]
   }
   const failures = state.failures + 1
   const error = outcome.cause._tag === "Fail" ? outcome.cause.error : undefined
-  const usableFor = state.usableUntil - now
-  return [
-    new State(failures, state.usableUntil),
-    Math.ceil(now + retryDelay(settings, failures, error, usableFor, random))
-  ]
+  const usableFor = state.token === undefined ? 0 : state.token.usableUntil - now
+  return [new State(failures, state.token), Math.ceil(now + retryDelay(settings, failures, error, usableFor, random))]
 }
 
 const second = 1000
