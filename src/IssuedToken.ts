@@ -99,9 +99,13 @@ export const make = (options: {
  * Decodes the answer of a token endpoint: `{ access_token, expires_in?, token_type?, scope?, key_id? }`. Other fields are
  * ignored, and `null` is as good as absent.
  *
- * `expires_in` is a number of seconds, or the text of one, and more than 0. If it is missing, the cache uses the
- * `defaultLifetime` of the source. `token_type` is one of `tokenTypes`, in any case. `scope` is a text or a list. Fails with an {@link IssueError} of reason `InvalidResponse`, which names the field that
- * is wrong and quotes nothing of the answer.
+ * - `expires_in` is a number of seconds, or the text of one, and more than 0. If it is missing, the cache uses the
+ *   `defaultLifetime` of the source.
+ * - `token_type` is one of `tokenTypes`, in any case, or missing.
+ * - `scope` is a text, or a list of scopes. Anything else counts as missing.
+ *
+ * Fails with an {@link IssueError} of reason `InvalidResponse`, which names the field that is wrong and quotes nothing of
+ * the answer.
  *
  * @see RFC 6749 section 5.1
  * @since 0.1.0
@@ -126,7 +130,7 @@ export const fromOAuth = (
   }
   const tokenTypes = options?.tokenTypes ?? ["Bearer", "BearerToken"]
   if (token_type !== undefined && token_type !== null && !isOneOf(tokenTypes, token_type)) {
-    return invalid(`token_type is not ${tokenTypes[0]}`)
+    return invalid(`token_type is not ${tokenTypes.join(" or ")}`)
   }
   const seconds = expires_in === undefined || expires_in === null ? undefined : toSeconds(expires_in)
   if (seconds !== undefined && !(Number.isFinite(seconds) && seconds > 0)) {

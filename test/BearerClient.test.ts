@@ -215,24 +215,25 @@ describe("BearerClient.make", () => {
       }).pipe(provide(hourly()))
     )
 
-    for (const isTracing of [true, false]) {
-      it.scopedLive(
-        `followRedirects inside, ${isTracing ? "traced" : "not traced"}: the token stays at its origin`,
-        () =>
-          Effect.gen(function* () {
-            const other = yield* Api.serve(() => Api.ok)
-            const { api, client } = yield* setup(
-              ({ path }) => ({ status: 302, headers: { location: path === "/away" ? other.url : "/away" } }),
-              { inside: HttpClient.followRedirects() }
-            )
-            const error = yield* Effect.flip(client.get(`${api.url}/start`))
-            assert.deepInclude(error, { _tag: "RequestError", reason: "InvalidUrl" })
-            assert.include(error.message, "a redirect leads to an origin that does not get the token")
-            assert.deepStrictEqual(
-              { here: tokens(api), there: other.received },
-              { here: ["token-1", "token-1"], there: [] }
-            )
-          }).pipe(Effect.withTracerEnabled(isTracing), provide(hourly()))
+    for (const [how, isTracing] of [
+      ["traced", true],
+      ["not traced", false]
+    ] as const) {
+      it.scopedLive(`followRedirects inside, ${how}: the token stays at its origin`, () =>
+        Effect.gen(function* () {
+          const other = yield* Api.serve(() => Api.ok)
+          const { api, client } = yield* setup(
+            ({ path }) => ({ status: 302, headers: { location: path === "/away" ? other.url : "/away" } }),
+            { inside: HttpClient.followRedirects() }
+          )
+          const error = yield* Effect.flip(client.get(`${api.url}/start`))
+          assert.deepInclude(error, { _tag: "RequestError", reason: "InvalidUrl" })
+          assert.include(error.message, "a redirect leads to an origin that does not get the token")
+          assert.deepStrictEqual(
+            { here: tokens(api), there: other.received },
+            { here: ["token-1", "token-1"], there: [] }
+          )
+        }).pipe(Effect.withTracerEnabled(isTracing), provide(hourly()))
       )
     }
 

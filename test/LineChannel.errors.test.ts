@@ -177,7 +177,7 @@ describe("LineChannel errors", () => {
         [{ access_token: "t".repeat(70_000), expires_in: 900 }, "the answer exceeds 64 KiB"],
         [{ expires_in: 900 }, "access_token is missing"],
         [{ access_token: "t", expires_in: "soon" }, "expires_in is not a positive number of seconds"],
-        [{ access_token: "t", expires_in: 900, token_type: "MAC" }, "token_type is not Bearer"]
+        [{ access_token: "t", expires_in: 900, token_type: "MAC" }, "token_type is not Bearer or BearerToken"]
       ] as const
       for (const [body, message] of answers) {
         const error = yield* issue({ status: 200, body })

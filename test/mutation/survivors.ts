@@ -36,15 +36,15 @@ export const survivors: ReadonlyArray<Survivor> = [
   },
   {
     file: "fibers",
-    code: "fiber.addObserver(() => running.delete(fiber))",
-    original: "fiber.addObserver(() => running.delete(fiber))",
+    code: "fiber.addObserver(() => fibers.delete(fiber))",
+    original: "fiber.addObserver(() => fibers.delete(fiber))",
     mutated: "",
     reason: "It gives memory back: to interrupt a fiber that has ended changes nothing."
   },
   {
     file: "fibers",
-    code: "fiber.addObserver(() => running.delete(fiber))",
-    original: "running.delete(fiber)",
+    code: "fiber.addObserver(() => fibers.delete(fiber))",
+    original: "fibers.delete(fiber)",
     mutated: "undefined",
     reason: "It gives memory back: to interrupt a fiber that has ended changes nothing."
   },

@@ -41,9 +41,12 @@ export const toSpent = (
       ({ expiresAt, expiresIn }) => (expiresIn ?? expiresAt ?? demands.defaultLifetime) !== undefined,
       () => IssuerError.invalidResponse(answer, "expires_in is missing: give the source a defaultLifetime")
     ),
-    Effect.mapErrorCause((cause) =>
-      Cause.fail(new IssueError({ ...issueErrorOf(cause), permanent: true, retryAfter: "1 hour", advice: spent }))
-    )
+    Effect.mapErrorCause((cause) => {
+      const error = issueErrorOf(cause)
+      return Cause.fail(
+        new IssueError({ ...error, permanent: true, retryAfter: "1 hour", advice: error.advice ?? spent })
+      )
+    })
   )
 
 const spent =
